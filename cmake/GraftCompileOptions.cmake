@@ -1,0 +1,20 @@
+# Flags of Graft's own sources; never exported to those who link Graft.
+add_library(graft_compile_options INTERFACE)
+target_compile_options(graft_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                                       $<$<BOOL:${GRAFT_WERROR}>:-Werror>)
+if(GRAFT_SANITIZE)
+  target_compile_options(graft_compile_options INTERFACE -fsanitize=address,undefined -fno-sanitize=vptr
+                                                         -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_link_options(graft_compile_options INTERFACE -fsanitize=address,undefined -fno-sanitize=vptr)
+endif()
+
+# Parsing <torch/torch.h> costs a minute of every ten: parse it once, share it among all targets.
+add_library(graft_precompiled OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
+target_link_libraries(graft_precompiled PRIVATE torch graft_compile_options)
+target_precompile_headers(graft_precompiled PRIVATE <torch/torch.h> <torch/script.h>)
+
+# graft_own_target(TARGET [NO_TORCH]): what every target built from Graft's own sources shares.
+function(graft_own_target target)
+  target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:graft_compile_options>)
+  target_precompile_headers(${target} REUSE_FROM graft_precompiled)
+endfunction()

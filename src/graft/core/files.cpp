@@ -1,0 +1,77 @@
+#include "graft/core/files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "graft/core/error.h"
+
+namespace graft {
+namespace {
+
+std::string quoted(const std::filesystem::path& path) { return "'" + path.string() + "'"; }
+
+void sync_to_disk(const std::filesystem::path& path, int flags) {
+  const int handle = ::open(path.c_str(), flags);
+  const bool synced = handle >= 0 && ::fsync(handle) == 0;
+  const int reason = errno;
+  if (handle >= 0) ::close(handle);
+  if (!synced)
+    throw Error({quoted(path), std::string("cannot be synced to disk (") + std::strerror(reason) + ")", "", ""});
+}
+
+class RemovedUnlessKept {
+ public:
+  explicit RemovedUnlessKept(std::filesystem::path path) : path_(std::move(path)) {}
+  RemovedUnlessKept(const RemovedUnlessKept&) = delete;
+  RemovedUnlessKept& operator=(const RemovedUnlessKept&) = delete;
+  ~RemovedUnlessKept() {
+    std::error_code ignored;
+    if (!kept_) std::filesystem::remove(path_, ignored);
+  }
+  void keep() { kept_ = true; }
+
+ private:
+  std::filesystem::path path_;
+  bool kept_ = false;
+};
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream content;
+  if (!file || std::filesystem::is_directory(path))
+    throw Error({quoted(path), "cannot be opened", "a readable file", ""});
+  content << file.rdbuf();
+  if (file.bad()) throw Error({quoted(path), "cannot be read to its end", "a readable file", ""});
+  return std::move(content).str();
+}
+
+void replace_file(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write) {
+  const std::filesystem::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  RemovedUnlessKept guard(temporary);
+  write(temporary);
+  sync_to_disk(temporary, O_RDWR);
+  std::error_code failure;
+  std::filesystem::rename(temporary, path, failure);
+  if (failure) throw Error({quoted(path), "cannot be written (" + failure.message() + ")", "a writable folder", ""});
+  guard.keep();
+  sync_to_disk(path.parent_path().empty() ? "." : path.parent_path(), O_RDONLY | O_DIRECTORY);
+}
+
+void replace_file(const std::filesystem::path& path, std::string_view content) {
+  replace_file(path, [&](const std::filesystem::path& temporary) {
+    std::ofstream file(temporary, std::ios::binary);
+    file.write(content.data(), static_cast<std::streamsize>(content.size())).flush();
+    if (!file)
+      throw Error({quoted(path), std::string("cannot be written (") + std::strerror(errno) + ")",
+                   "a writable folder with room", ""});
+  });
+}
+
+}  // namespace graft

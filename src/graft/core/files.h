@@ -1,0 +1,18 @@
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace graft {
+
+/// The whole file. @throws Error when it cannot be read.
+std::string read_file(const std::filesystem::path& path);
+
+/// Writes a file so that its name holds the old content or the new, never a part: `write` is given a temporary name in
+/// the same folder, which is then synced and renamed. On any failure the temporary file is removed.
+/// @throws Error when the disk is full or the folder cannot be written.
+void replace_file(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
+void replace_file(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace graft

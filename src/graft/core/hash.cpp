@@ -1,0 +1,57 @@
+#include "graft/core/hash.h"
+
+#include <openssl/evp.h>
+#include <torch/types.h>
+
+#include <array>
+#include <fstream>
+#include <vector>
+
+#include "graft/core/error.h"
+
+namespace graft {
+
+struct Sha256::Context {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> handle{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  TORCH_CHECK(EVP_DigestInit_ex(context_->handle.get(), EVP_sha256(), nullptr) == 1, "OpenSSL has no SHA-256");
+}
+
+Sha256::~Sha256() = default;
+
+Sha256& Sha256::update(std::span<const std::byte> bytes) {
+  TORCH_CHECK(EVP_DigestUpdate(context_->handle.get(), bytes.data(), bytes.size()) == 1, "SHA-256 update failed");
+  return *this;
+}
+
+Sha256& Sha256::update(std::string_view text) { return update(std::as_bytes(std::span(text.data(), text.size()))); }
+
+std::string Sha256::hex() {
+  std::array<unsigned char, 32> digest{};
+  unsigned int length = 0;
+  TORCH_CHECK(EVP_DigestFinal_ex(context_->handle.get(), digest.data(), &length) == 1, "SHA-256 failed");
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : digest) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+std::string sha256(std::string_view bytes) { return Sha256().update(bytes).hex(); }
+
+std::string sha256_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error({"'" + path.string() + "'", "cannot be opened", "a readable file", ""});
+  Sha256 hash;
+  std::vector<char> buffer(1 << 20);
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || file.gcount() > 0)
+    hash.update(std::string_view(buffer.data(), static_cast<std::size_t>(file.gcount())));
+  if (file.bad()) throw Error({"'" + path.string() + "'", "cannot be read to its end", "a readable file", ""});
+  return hash.hex();
+}
+
+}  // namespace graft

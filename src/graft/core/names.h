@@ -1,0 +1,23 @@
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace graft {
+
+/// The candidates nearest to `name` by edit distance, best first, at most `count`, none farther than half of its
+/// length.
+std::vector<std::string> nearest_names(std::string_view name, std::span<const std::string> candidates,
+                                       std::size_t count = 1);
+
+/// "did you mean 'a' or 'b'?" for the nearest candidates, empty when none is near.
+std::string did_you_mean(std::string_view name, std::span<const std::string> candidates, std::size_t count = 1);
+
+/// "a, b, c".
+std::string join(std::span<const std::string> names, std::string_view separator = ", ");
+
+/// Whether `text` matches a glob in which `*` stands for any run of characters (dots included) and `?` for any one.
+bool glob_match(std::string_view pattern, std::string_view text);
+
+}  // namespace graft

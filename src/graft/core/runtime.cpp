@@ -1,0 +1,33 @@
+#include "graft/core/runtime.h"
+
+#include <ATen/Parallel.h>
+#include <omp.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+#include <torch/version.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "graft/core/version.h"
+
+namespace graft {
+
+void set_thread_count(int threads) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(threads > 0 ? threads : cores);
+}
+
+int thread_count() { return at::get_num_threads(); }
+
+OneThreadScope::OneThreadScope() : before_(at::get_num_threads()) {
+  // at::set_num_threads would change every thread's default; OpenMP's own setting is per thread.
+  omp_set_num_threads(1);
+}
+
+OneThreadScope::~OneThreadScope() { omp_set_num_threads(before_); }
+
+std::string graft_version() { return kVersion; }
+
+std::string torch_version() { return TORCH_VERSION; }
+
+}  // namespace graft

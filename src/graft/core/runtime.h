@@ -1,0 +1,30 @@
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace graft {
+
+/// Sets how many threads LibTorch computes with in this process (at least 1; 0 stands for one a core) and prepares its
+/// executor. The one owner of LibTorch's process-wide switches; call it before the first forward.
+void set_thread_count(int threads);
+int thread_count();
+
+/// While it lives, LibTorch computes with one thread in the calling thread: for workers that run side by side.
+class OneThreadScope {
+ public:
+  OneThreadScope();
+  ~OneThreadScope();
+  OneThreadScope(const OneThreadScope&) = delete;
+  OneThreadScope& operator=(const OneThreadScope&) = delete;
+
+ private:
+  int before_;
+};
+
+/// Graft's version, "0.1.0".
+std::string graft_version();
+/// LibTorch's version as it was built against, "2.13.0".
+std::string torch_version();
+
+}  // namespace graft

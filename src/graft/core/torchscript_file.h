@@ -1,0 +1,18 @@
+#pragma once
+#include <torch/csrc/jit/api/module.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace graft {
+
+/// Loads a TorchScript file onto the CPU after a look at its structure: what is no zip, no TorchScript (a state_dict,
+/// say) or cut short is told apart and named.
+/// @param subject  what the file is to the reader: "backbone", "artifact"
+/// @param extra_files  names to read from the file's extra/ folder; filled in where present
+/// @throws Error naming what the file is and what to do.
+torch::jit::Module load_torchscript(const std::filesystem::path& path, const std::string& subject,
+                                    std::map<std::string, std::string>* extra_files = nullptr);
+
+}  // namespace graft

@@ -1,0 +1,23 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace graft {
+
+/// How much of a photo is decoded. A reduced JPEG (1/2, 1/4, 1/8) is decoded only while its shorter side keeps at least
+/// twice `target` pixels; 0 asks for every pixel.
+struct DecodeOptions {
+  int target = 0;
+};
+
+/// Decodes an image to RGB, EXIF-upright: uint8 [H, W, 3], contiguous. Grey, palette, 16-bit, RGBA and CMYK become RGB
+/// as Pillow's `convert("RGB")` makes them. `subject` names the image in errors.
+/// @throws Error when the bytes are no image that can be decoded, are cut short, or hold more than 2^28 pixels.
+at::Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, const std::string& subject);
+at::Tensor decode_image_file(const std::filesystem::path& path, const DecodeOptions& options);
+
+}  // namespace graft

@@ -1,0 +1,40 @@
+#include "graft/core/files.h"
+
+#include <gtest/gtest.h>
+
+#include "graft/core/error.h"
+#include "graft/core/hash.h"
+#include "support/temporary_folder.h"
+
+namespace graft {
+namespace {
+
+TEST(ReplaceFile, LeavesTheOldContentWhenWritingFails) {
+  test::TemporaryFolder folder;
+  const auto path = folder / "a.txt";
+  replace_file(path, "old");
+  EXPECT_THROW(replace_file(path,
+                            [](const std::filesystem::path& temporary) {
+                              replace_file(temporary, "half");
+                              throw Error({"disk", "full", "", ""});
+                            }),
+               Error);
+  EXPECT_EQ(read_file(path), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(ReplaceFile, SaysThatAFolderIsMissing) {
+  test::TemporaryFolder folder;
+  EXPECT_THROW(replace_file(folder / "absent" / "a.txt", "text"), Error);
+}
+
+TEST(Sha256, AgreesWithTheStandardsExample) {
+  EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  test::TemporaryFolder folder;
+  replace_file(folder / "abc", "abc");
+  EXPECT_EQ(sha256_file(folder / "abc"), sha256("abc"));
+  EXPECT_THROW(sha256_file(folder / "absent"), Error);
+}
+
+}  // namespace
+}  // namespace graft
