@@ -1,0 +1,27 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "graft/core/json.h"
+
+namespace graft {
+
+/// The recipe's "loss": {"cross_entropy": {"label_smoothing": 0.1}} (torch.nn.functional.cross_entropy's meaning and
+/// defaults).
+struct LossSpec {
+  std::string name = "cross_entropy";
+  Json options = Json::object();
+};
+LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
+Json to_json(const LossSpec& spec);
+
+/// (logits [N, C] float, targets [N] int64, class weights [C] or undefined) -> scalar, mean over the batch (weighted
+/// mean with class weights).
+using Loss =
+    std::function<at::Tensor(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& class_weights)>;
+Loss make_loss(const LossSpec& spec);
+
+}  // namespace graft
