@@ -1,0 +1,84 @@
+#pragma once
+#include <torch/csrc/jit/api/module.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graft/backbone/classifier.h"
+#include "graft/backbone/stages.h"
+#include "graft/backbone/untrace.h"
+
+namespace graft {
+
+enum class BackboneKind { kScripted, kTraced, kFrozen };
+std::string to_string(BackboneKind kind);
+
+/// A pretrained network made ready for transfer: its classifier cut off, its `forward` returning features, its legal
+/// boundaries known.
+///
+/// Boundaries are counted from 0, the normalised images themselves, to last_boundary(), the features. Parameters keep
+/// the names that they have in the file.
+class Backbone {
+ public:
+  /// Loads, un-traces and cuts. Feature maps [N, C, H, W] are average-pooled, token sequences [N, T, C] averaged.
+  /// @param image_size  side of the square images it is tried on, pixels
+  /// @throws Error when the file is no TorchScript, does not run on such images or has no features to give.
+  static Backbone load(const std::filesystem::path& path, int image_size);
+  /// The same file and surgery with the file's own tensors.
+  Backbone reload() const { return load(path_, image_size_); }
+
+  const std::filesystem::path& path() const { return path_; }
+  BackboneKind kind() const { return kind_; }
+  int image_size() const { return image_size_; }
+  const Classifier& classifier() const { return classifier_; }
+  const Untraced& untraced() const { return untraced_; }
+  /// Length of a feature vector.
+  std::int64_t num_features() const { return num_features_; }
+  const std::vector<Stage>& stages() const { return stages_; }
+  std::size_t last_boundary() const { return boundaries_.size(); }
+  /// The module that ends at a boundary, "images" for 0, "features" for the last; a number where no module ends.
+  std::string boundary_name(std::size_t boundary) const;
+  /// The deepest boundary below which none of these parameters is used.
+  std::size_t boundary_below(const std::set<std::string>& parameters) const;
+
+  /// forward(float [N, 3, S, S]) -> [N, num_features].
+  torch::jit::Module& module() { return module_; }
+  const torch::jit::Module& module() const { return module_; }
+  /// The layers between two boundaries as a method of module(): they share its parameters and its modes. It may write
+  /// to its input.
+  torch::jit::Method part(std::size_t from, std::size_t to);
+  /// The same layers as a module of their own with the tensors that this one has now, in eval mode, weights folded to
+  /// constants.
+  torch::jit::Module frozen_part(std::size_t from, std::size_t to) const;
+
+  /// Parameters that the features depend on, in the file's order, shared ones once.
+  const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
+  /// Those and the buffers.
+  std::map<std::string, at::Tensor> tensors() const;
+  /// Copies values in by name. @throws Error on an unknown name or another shape.
+  void set_tensors(const std::map<std::string, at::Tensor>& values);
+
+ private:
+  Backbone() = default;
+  std::shared_ptr<graph::Graph> part_graph(std::size_t from, std::size_t to) const;
+  void collect_parameters();
+
+  std::filesystem::path path_;
+  int image_size_ = 0;
+  BackboneKind kind_ = BackboneKind::kScripted;
+  torch::jit::Module module_;
+  std::shared_ptr<graph::Graph> graph_;
+  Classifier classifier_;
+  Untraced untraced_;
+  std::int64_t num_features_ = 0;
+  std::vector<graph::Boundary> boundaries_;
+  std::vector<Stage> stages_;
+  std::vector<std::pair<std::string, at::Tensor>> parameters_;
+  std::map<std::string, std::size_t> first_use_;
+};
+
+}  // namespace graft

@@ -1,0 +1,145 @@
+#include "graft/backbone/inline_forward.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <algorithm>
+
+#include "graft/core/error.h"
+
+namespace graft::graph {
+namespace {
+
+namespace prim = c10::prim;
+namespace attr = c10::attr;
+using torch::jit::GraphFunction;
+using torch::jit::ScopePtr;
+
+ScopePtr scope_of_path(const std::string& path) {
+  auto root = c10::make_intrusive<torch::jit::Scope>();
+  return path.empty() ? root : root->push(c10::Symbol::scope(path));
+}
+
+void set_scope(Node* node, const ScopePtr& scope) {
+  node->setScope(scope);
+  for (Block* block : node->blocks())
+    for (Node* inner : block->nodes()) set_scope(inner, scope);
+}
+
+GraphFunction* called_function(Node* call) {
+  if (call->kind() == prim::CallFunction) return torch::jit::tryToGraphFunction(call);
+  const auto type = call->input(0)->type()->cast<c10::ClassType>();
+  return type ? torch::jit::tryToGraphFunction(type->getMethod(call->s(attr::name))) : nullptr;
+}
+
+/// A method of a module runs at that module's path; functions and methods of other objects run where they are called.
+ScopePtr scope_of_call(const Node* call) {
+  if (call->kind() != prim::CallMethod || !call->input(0)->type()->expectRef<c10::ClassType>().is_module())
+    return call->scope();
+  const auto path = attribute_path(call->input(0));
+  return path ? scope_of_path(*path) : call->scope();
+}
+
+void inline_calls(Block* block) {
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    const bool is_call = node->kind() == prim::CallMethod || node->kind() == prim::CallFunction;
+    GraphFunction* callee = is_call ? called_function(node) : nullptr;
+    if (callee == nullptr) {
+      for (Block* inner : node->blocks()) inline_calls(inner);
+      node = node->next();
+      continue;
+    }
+    Node* before = node->prev();
+    Node* after = node->next();
+    const ScopePtr scope = scope_of_call(node);
+    if (node->kind() == prim::CallFunction) node->removeInput(0);  // the function itself
+    torch::jit::inlineCallTo(node, callee, callee->graph()->copy().get());
+    for (Node* inlined = before->next(); inlined != after; inlined = inlined->next()) set_scope(inlined, scope);
+    node = before->next();  // what was inlined may call in its turn
+  }
+}
+
+/// Resolves branches whose condition depends on the module alone and not on its mode. Returns how many.
+int resolve_branches(Block* block, Graph& graph, const torch::jit::Module& self) {
+  int resolved = 0;
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    if (node->kind() == prim::If && !InputDependence(graph).depends(node->input(0))) {
+      ModuleEvaluator evaluator(graph, self);
+      const auto condition = evaluator.evaluate(node->input(0));
+      if (condition && !evaluator.read_training()) {
+        Node* before = node->prev();
+        take_branch(node, condition->toBool());
+        node = before->next();
+        ++resolved;
+        continue;
+      }
+    }
+    for (Block* inner : node->blocks()) resolved += resolve_branches(inner, graph, self);
+    node = node->next();
+  }
+  return resolved;
+}
+
+bool only_raises(const Node* node) {
+  if (node->kind() != prim::If || !node->outputs().empty()) return false;
+  for (const Block* block : node->blocks())
+    for (const Node* inner : block->nodes())
+      if (inner->kind() == prim::RaiseException) return true;
+  return false;
+}
+
+void drop_checks(Block* block) {
+  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
+    Node* next = node->next();
+    if (only_raises(node))
+      node->destroy();
+    else
+      for (Block* inner : node->blocks()) drop_checks(inner);
+    node = next;
+  }
+}
+
+void insert_defaults(Graph& graph, const c10::FunctionSchema& schema, const std::string& subject) {
+  const auto& arguments = schema.arguments();
+  for (std::size_t i = graph.inputs().size(); i-- > 2;) {
+    const auto& argument = arguments.at(i);
+    if (!argument.default_value())
+      throw Error({subject, "its forward needs the argument '" + argument.name() + "' beside the images",
+                   "forward(images)", "script a wrapper whose forward takes the images alone"});
+    torch::jit::WithInsertPoint at_start(*graph.block()->nodes().begin());
+    Value* constant = graph.insertConstant(*argument.default_value());
+    if (argument.default_value()->isNone()) constant->setType(argument.type());
+    graph.inputs()[i]->replaceAllUsesWith(constant);
+    graph.eraseInput(i);
+  }
+}
+
+}  // namespace
+
+void take_branch(Node* node, bool taken) {
+  Block* block = node->blocks()[taken ? 0 : 1];
+  while (!block->nodes().empty() && *block->nodes().begin() != block->return_node())
+    (*block->nodes().begin())->moveBefore(node);
+  for (std::size_t i = 0; i < node->outputs().size(); ++i) node->outputs()[i]->replaceAllUsesWith(block->outputs()[i]);
+  node->destroy();
+}
+
+std::shared_ptr<Graph> inline_forward(const torch::jit::Module& module, const std::string& subject) {
+  const auto method = module.find_method("forward");
+  if (!method) throw Error({subject, "has no method forward", "a module whose forward takes images", ""});
+  auto graph = method->graph()->copy();
+  if (graph->inputs().size() < 2)
+    throw Error({subject, "its forward takes no argument", "forward(images)",
+                 "script a wrapper whose forward takes the images"});
+  insert_defaults(*graph, method->function().getSchema(), subject);
+  inline_calls(graph->block());
+  torch::jit::ConstantPropagation(graph);
+  while (resolve_branches(graph->block(), *graph, module) > 0) {
+  }
+  drop_checks(graph->block());
+  torch::jit::EliminateDeadCode(graph);
+  return graph;
+}
+
+}  // namespace graft::graph
