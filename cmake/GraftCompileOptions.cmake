@@ -2,6 +2,10 @@
 add_library(graft_compile_options INTERFACE)
 target_compile_options(graft_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                                        $<$<BOOL:${GRAFT_WERROR}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
+  # False alarms on std::string concatenation (GCC bug 105651, mended in 13.3 and 14).
+  target_compile_options(graft_compile_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
+endif()
 if(GRAFT_SANITIZE)
   target_compile_options(graft_compile_options INTERFACE -fsanitize=address,undefined -fno-sanitize=vptr
                                                          -fno-sanitize-recover=undefined -fno-omit-frame-pointer)

@@ -28,13 +28,16 @@ void set_scope(Node* node, const ScopePtr& scope) {
 }
 
 GraphFunction* called_function(Node* call) {
-  if (call->kind() == prim::CallFunction) return torch::jit::tryToGraphFunction(call);
+  if (call->kind() == prim::CallFunction) {
+    const auto function = call->input(0)->type()->expectRef<c10::FunctionType>().function();
+    return torch::jit::tryToGraphFunction(*function);
+  }
   const auto type = call->input(0)->type()->cast<c10::ClassType>();
   return type ? torch::jit::tryToGraphFunction(type->getMethod(call->s(attr::name))) : nullptr;
 }
 
 /// A method of a module runs at that module's path; functions and methods of other objects run where they are called.
-ScopePtr scope_of_call(const Node* call) {
+ScopePtr scope_of_call(Node* call) {
   if (call->kind() != prim::CallMethod || !call->input(0)->type()->expectRef<c10::ClassType>().is_module())
     return call->scope();
   const auto path = attribute_path(call->input(0));
@@ -119,8 +122,7 @@ void insert_defaults(Graph& graph, const c10::FunctionSchema& schema, const std:
 
 void take_branch(Node* node, bool taken) {
   Block* block = node->blocks()[taken ? 0 : 1];
-  while (!block->nodes().empty() && *block->nodes().begin() != block->return_node())
-    (*block->nodes().begin())->moveBefore(node);
+  while (*block->nodes().begin() != block->return_node()) (*block->nodes().begin())->moveBefore(node);
   for (std::size_t i = 0; i < node->outputs().size(); ++i) node->outputs()[i]->replaceAllUsesWith(block->outputs()[i]);
   node->destroy();
 }
