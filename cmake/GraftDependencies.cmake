@@ -4,7 +4,6 @@ find_dependency(Torch 2.11)
 find_dependency(OpenCV COMPONENTS core imgproc imgcodecs)
 find_dependency(nlohmann_json 3.11)
 find_dependency(OpenSSL COMPONENTS Crypto)
-find_dependency(TBB)
 find_dependency(OpenMP COMPONENTS CXX)
 
 if(NOT TARGET graft::libcsv)

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 
@@ -28,10 +29,7 @@ void set_scope(Node* node, const ScopePtr& scope) {
 }
 
 GraphFunction* called_function(Node* call) {
-  if (call->kind() == prim::CallFunction) {
-    const auto function = call->input(0)->type()->expectRef<c10::FunctionType>().function();
-    return torch::jit::tryToGraphFunction(*function);
-  }
+  if (call->kind() == prim::CallFunction) return torch::jit::tryToGraphFunction(call);
   const auto type = call->input(0)->type()->cast<c10::ClassType>();
   return type ? torch::jit::tryToGraphFunction(type->getMethod(call->s(attr::name))) : nullptr;
 }

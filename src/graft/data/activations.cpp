@@ -1,0 +1,110 @@
+#include "graft/data/activations.h"
+
+#include <torch/torch.h>
+
+#include <numeric>
+
+#include "graft/core/parallel.h"
+#include "graft/image/decode.h"
+#include "graft/image/preprocess.h"
+
+namespace graft {
+namespace {
+
+std::size_t batches_of(std::size_t images, std::int64_t batch_size) {
+  return (images + static_cast<std::size_t>(batch_size) - 1) / static_cast<std::size_t>(batch_size);
+}
+
+/// The rows of a batch that is filled up to its size by repeating the last one.
+at::Tensor run_padded(const FrozenPart& part, const at::Tensor& rows, std::int64_t batch_size) {
+  const auto count = rows.size(0);
+  if (count == batch_size) return part(rows);
+  std::vector<at::Tensor> parts(static_cast<std::size_t>(batch_size - count) + 1, rows.slice(0, count - 1));
+  parts[0] = rows;
+  return part(at::cat(parts)).slice(0, 0, count);
+}
+
+void copy_rows(at::Tensor& into, std::int64_t offset, const at::Tensor& rows, std::size_t total) {
+  if (!into.defined()) {
+    auto sizes = rows.sizes().vec();
+    sizes[0] = static_cast<std::int64_t>(total);
+    into = at::empty(sizes, rows.options());
+  }
+  into.slice(0, offset, offset + rows.size(0)).copy_(rows);
+}
+
+}  // namespace
+
+at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmentation& augmentation,
+                      std::uint64_t random_seed) {
+  const at::Tensor image = decode_image_file(sample.path, {.target = input.full_decode ? 0 : input.resized_side()});
+  if (augmentation.empty()) return fit_image(image, input);
+  RandomStream random(random_seed);
+  return augmentation.apply(image, input, random);
+}
+
+std::uint64_t view_seed(const Sample& sample, std::uint64_t view) {
+  return derive_seed(view, "view", std::stoull(sample.hash.substr(0, 16), nullptr, 16));
+}
+
+void stream_activations(const ImageSource& source, const std::vector<std::int64_t>& order,
+                        const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
+                        const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop) {
+  const auto load_batch = [&](std::size_t batch) {
+    torch::NoGradGuard no_grad;
+    const auto begin = batch * static_cast<std::size_t>(source.batch_size);
+    const auto end = std::min(order.size(), begin + static_cast<std::size_t>(source.batch_size));
+    std::vector<at::Tensor> images;
+    for (std::size_t i = begin; i < end; ++i) {
+      const auto& sample = source.samples[static_cast<std::size_t>(order[i])];
+      images.push_back(load_image(sample, source.input, source.augmentation, seed_of(sample)));
+    }
+    return run_padded(part, normalize_images(at::stack(images), source.input), source.batch_size);
+  };
+  OrderedParallel<at::Tensor>::run(batches_of(order.size(), source.batch_size), source.workers, load_batch, consume,
+                                   stop);
+}
+
+std::size_t ActivationCache::bytes() const {
+  std::size_t total = 0;
+  for (const auto& [view, rows] : views_) total += rows.nbytes();
+  return total;
+}
+
+void ActivationCache::fill(std::uint64_t view, const ImageSource& source, const FrozenPart& part,
+                           const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
+  std::vector<std::int64_t> order(source.samples.size());
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  at::Tensor rows;
+  std::int64_t done = 0;
+  stream_activations(
+      source, order, [view](const Sample& sample) { return view_seed(sample, view); }, part,
+      [&](std::size_t, const at::Tensor& batch) {
+        copy_rows(rows, done, batch, source.samples.size());
+        done += batch.size(0);
+        progress(static_cast<std::size_t>(done));
+      },
+      stop);
+  if (done == static_cast<std::int64_t>(source.samples.size())) views_[view] = rows;
+}
+
+void ActivationCache::fill_from(std::uint64_t view, const ActivationCache& earlier, const ImageSource& source,
+                                const FrozenPart& part) {
+  const at::Tensor& from = earlier.view(view);
+  at::Tensor rows;
+  OrderedParallel<at::Tensor>::run(
+      batches_of(source.samples.size(), source.batch_size), source.workers,
+      [&](std::size_t batch) {
+        torch::NoGradGuard no_grad;
+        const auto begin = static_cast<std::int64_t>(batch) * source.batch_size;
+        // A copy: activations in place may write to what they are given.
+        return run_padded(part, from.slice(0, begin, std::min(from.size(0), begin + source.batch_size)).clone(),
+                          source.batch_size);
+      },
+      [&](std::size_t batch, const at::Tensor& result) {
+        copy_rows(rows, static_cast<std::int64_t>(batch) * source.batch_size, result, source.samples.size());
+      });
+  views_[view] = rows;
+}
+
+}  // namespace graft

@@ -1,0 +1,149 @@
+#include "graft/data/dataset.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/core/hash.h"
+#include "graft/core/parallel.h"
+#include "graft/image/decode.h"
+
+namespace graft {
+namespace {
+
+/// Small enough that a JPEG is decoded at an eighth: every byte is still read, a truncated file still fails.
+constexpr int kExamineTarget = 1;
+
+struct Examined {
+  std::string hash;
+  std::string problem;
+};
+
+Examined examine(const Sample& sample) {
+  Examined examined;
+  try {
+    const std::string bytes = read_file(sample.path);
+    examined.hash = sha256(bytes);
+    decode_image(std::as_bytes(std::span(bytes)), {.target = kExamineTarget}, "image '" + sample.path.string() + "'");
+  } catch (const Error& error) {
+    const auto& problem = error.problems().front();
+    examined.problem = problem.found + (problem.hint.empty() ? "" : " (" + problem.hint + ")");
+  }
+  return examined;
+}
+
+void examine_all(Dataset& dataset, const DatasetOptions& options) {
+  std::vector<Sample> readable;
+  OrderedParallel<Examined>::run(
+      dataset.samples.size(), options.workers, [&](std::size_t i) { return examine(dataset.samples[i]); },
+      [&](std::size_t i, Examined examined) {
+        auto& sample = dataset.samples[i];
+        if (examined.problem.empty()) {
+          sample.hash = std::move(examined.hash);
+          readable.push_back(std::move(sample));
+          return;
+        }
+        if (options.on_bad_image == OnBadImage::kFail)
+          throw Error({"image '" + sample.path.string() + "'", examined.problem, "an image",
+                       "delete it, or set data.on_bad_image to \"skip\""});
+        dataset.skipped.push_back({sample.path, examined.problem});
+      });
+  dataset.samples = std::move(readable);
+}
+
+void check_classes(const Dataset& dataset, const std::string& subject) {
+  if (dataset.classes.size() < 2)
+    throw Error({subject,
+                 dataset.classes.empty() ? "holds no classes" : "holds the one class '" + dataset.classes[0] + "'",
+                 "at least two classes", "one folder of photos for each class"});
+  std::vector<Problem> problems;
+  for (std::size_t label = 0; label < dataset.classes.size(); ++label) {
+    const bool trains = std::any_of(dataset.samples.begin(), dataset.samples.end(), [&](const Sample& sample) {
+      return sample.label == static_cast<std::int64_t>(label) && sample.split.value_or(Split::kTrain) == Split::kTrain;
+    });
+    if (!trains)
+      problems.push_back(
+          {subject, "class '" + dataset.classes[label] + "' has no readable training image", "at least one photo", ""});
+  }
+  if (!problems.empty()) throw Error(problems);
+}
+
+}  // namespace
+
+std::string to_string(Split split) {
+  static constexpr std::array kNames{"train", "val", "test"};
+  return kNames[static_cast<std::size_t>(split)];
+}
+
+std::optional<Split> parse_split(const std::string& word) {
+  static const std::map<std::string, Split> kWords{{"train", Split::kTrain},
+                                                   {"val", Split::kVal},
+                                                   {"valid", Split::kVal},
+                                                   {"validation", Split::kVal},
+                                                   {"test", Split::kTest}};
+  const auto found = kWords.find(word);
+  return found == kWords.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<Sample> Dataset::of(Split split) const {
+  std::vector<Sample> chosen;
+  std::copy_if(samples.begin(), samples.end(), std::back_inserter(chosen),
+               [&](const Sample& sample) { return sample.split == split; });
+  return chosen;
+}
+
+bool Dataset::has(Split split) const {
+  return std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) { return sample.split == split; });
+}
+
+Dataset load_dataset(const std::filesystem::path& path, const DatasetOptions& options) {
+  const std::string subject = "data '" + path.string() + "'";
+  if (!std::filesystem::exists(path))
+    throw Error({subject, "is not there", "a folder of class folders, or a .csv or .tsv table", ""});
+  Dataset dataset = std::filesystem::is_directory(path) ? list_image_folder(path) : read_manifest(path);
+  const auto absolute = std::filesystem::weakly_canonical(path);
+  dataset.name =
+      std::filesystem::is_directory(path) ? absolute.filename().string() : absolute.parent_path().filename().string();
+  if (dataset.classes.size() >= 2) examine_all(dataset, options);
+  check_classes(dataset, subject);
+  if (!dataset.has(Split::kVal)) split_by_hash(dataset.samples, options.val);
+  check_classes(dataset, subject);
+  return dataset;
+}
+
+void split_by_hash(std::vector<Sample>& samples, double val) {
+  /// What goes to one side as a whole: a photo, or all photos of a group.
+  struct Unit {
+    std::string hash;
+    std::vector<Sample*> members;
+  };
+  std::map<std::int64_t, std::map<std::string, Unit>> classes;
+  std::map<std::string, std::int64_t> label_of_group;
+  for (auto& sample : samples) {
+    if (sample.split && *sample.split != Split::kTrain) continue;
+    const bool alone = sample.group.empty();
+    const auto label = alone ? sample.label : label_of_group.emplace(sample.group, sample.label).first->second;
+    auto& unit = classes[label][alone ? "photo " + sample.hash + sample.path.string() : "group " + sample.group];
+    unit.hash = unit.members.empty() ? sample.hash : std::min(unit.hash, sample.hash);
+    unit.members.push_back(&sample);
+  }
+  for (auto& [label, by_name] : classes) {
+    std::vector<Unit*> units;
+    std::size_t count = 0;
+    for (auto& [name, unit] : by_name) units.push_back(&unit), count += unit.members.size();
+    std::stable_sort(units.begin(), units.end(), [](const Unit* a, const Unit* b) { return a->hash < b->hash; });
+    const auto wanted =
+        std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(val * static_cast<double>(count))));
+    std::size_t taken = 0;
+    for (const Unit* unit : units) {
+      const Split split = taken < wanted ? Split::kVal : Split::kTrain;
+      for (Sample* sample : unit->members) sample->split = split;
+      taken += unit->members.size();
+    }
+  }
+}
+
+}  // namespace graft

@@ -1,0 +1,130 @@
+#include <csv.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/core/names.h"
+#include "graft/data/dataset.h"
+
+namespace graft {
+namespace {
+
+using Row = std::vector<std::string>;
+
+/// Collects the rows that libcsv announces cell by cell.
+struct Rows {
+  std::vector<Row> rows;
+  Row row;
+
+  static void cell(void* text, std::size_t length, void* self) {
+    static_cast<Rows*>(self)->row.emplace_back(static_cast<const char*>(text), length);
+  }
+  static void end_of_row(int, void* self) {
+    auto& rows = *static_cast<Rows*>(self);
+    rows.rows.push_back(std::exchange(rows.row, {}));
+  }
+};
+
+std::vector<Row> parse_table(const std::filesystem::path& path, char separator) {
+  csv_parser parser;
+  csv_init(&parser, CSV_STRICT | CSV_APPEND_NULL);
+  const std::unique_ptr<csv_parser, decltype(&csv_free)> guard(&parser, &csv_free);
+  csv_set_delim(&parser, static_cast<unsigned char>(separator));
+  const std::string text = read_file(path);
+  Rows rows;
+  const bool parsed =
+      csv_parse(&parser, text.data(), text.size(), &Rows::cell, &Rows::end_of_row, &rows) == text.size() &&
+      csv_fini(&parser, &Rows::cell, &Rows::end_of_row, &rows) == 0;
+  if (!parsed)
+    throw Error(
+        {"table '" + path.string() + "'",
+         "line " + std::to_string(rows.rows.size() + 1) + " is no CSV (" + csv_strerror(csv_error(&parser)) + ")",
+         "RFC 4180: quotes doubled within quotes", ""});
+  return std::move(rows.rows);
+}
+
+/// Where each known column stands.
+class Columns {
+ public:
+  Columns(const Row& header, const std::string& subject) {
+    static const std::vector<std::string> kKnown{"path", "label", "split", "weight", "group"};
+    std::vector<Problem> problems;
+    for (std::size_t i = 0; i < header.size(); ++i) {
+      if (std::find(kKnown.begin(), kKnown.end(), header[i]) == kKnown.end())
+        problems.push_back(
+            {subject, "unknown column '" + header[i] + "'", "one of " + join(kKnown), did_you_mean(header[i], kKnown)});
+      index_[header[i]] = i;
+    }
+    for (const char* needed : {"path", "label"})
+      if (!index_.contains(needed))
+        problems.push_back({subject, std::string("has no column '") + needed + "'", "a header with path,label", ""});
+    if (!problems.empty()) throw Error(problems);
+  }
+
+  /// The cell, "" where the table has no such column.
+  std::string cell(const Row& row, const std::string& column) const {
+    const auto found = index_.find(column);
+    return found == index_.end() ? "" : row[found->second];
+  }
+
+ private:
+  std::map<std::string, std::size_t> index_;
+};
+
+double parse_weight(const std::string& text, const std::string& where) {
+  if (text.empty()) return 1;
+  double weight = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), weight);
+  if (failure != std::errc() || end != text.data() + text.size() || !(weight >= 0) || weight > 1e30)
+    throw Error({where, "weight is '" + text + "'", "a number at least 0", ""});
+  return weight;
+}
+
+Sample parse_row(const Row& row, const Columns& columns, const std::filesystem::path& base, const std::string& where) {
+  Sample sample;
+  sample.path = base / columns.cell(row, "path");
+  sample.weight = parse_weight(columns.cell(row, "weight"), where);
+  sample.group = columns.cell(row, "group");
+  const std::string split = columns.cell(row, "split");
+  sample.split = parse_split(split);
+  if (!split.empty() && !sample.split) throw Error({where, "split is '" + split + "'", "train, val or test", ""});
+  const std::string label = columns.cell(row, "label");
+  if (label.empty()) throw Error({where, "has no label", "the name of a class", ""});
+  if (label.find('|') != std::string::npos)
+    throw Error({where, "label '" + label + "' holds several classes", "one class (task single_label)", ""});
+  return sample;
+}
+
+}  // namespace
+
+Dataset read_manifest(const std::filesystem::path& table) {
+  const std::string subject = "table '" + table.string() + "'";
+  const std::string extension = table.extension().string();
+  if (extension != ".csv" && extension != ".tsv")
+    throw Error({subject, "is neither a folder nor a table", "a folder of class folders, or a .csv or .tsv file", ""});
+  const auto rows = parse_table(table, extension == ".csv" ? ',' : '\t');
+  if (rows.size() < 2) throw Error({subject, "has no rows", "a header and one line an image", ""});
+  const Columns columns(rows[0], subject);
+  Dataset dataset;
+  std::vector<std::string> labels;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const std::string where = subject + " line " + std::to_string(i + 1);
+    if (rows[i].size() != rows[0].size())
+      throw Error({where, "has " + std::to_string(rows[i].size()) + " cells",
+                   std::to_string(rows[0].size()) + ", as the header", ""});
+    dataset.samples.push_back(parse_row(rows[i], columns, table.parent_path(), where));
+    labels.push_back(columns.cell(rows[i], "label"));
+  }
+  const std::set<std::string> names(labels.begin(), labels.end());
+  dataset.classes.assign(names.begin(), names.end());
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    dataset.samples[i].label = std::distance(names.begin(), names.find(labels[i]));
+  return dataset;
+}
+
+}  // namespace graft
