@@ -1,0 +1,1 @@
+"""Python definitions of backbones and what turns them into TorchScript files."""
