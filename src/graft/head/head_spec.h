@@ -18,13 +18,16 @@ struct HeadLayer {
   bool bias = true;                      ///< linear
   std::string init = "kaiming_uniform";  ///< linear: a name of the initialisation table
   std::string activation;                ///< activation: a name of the activation table
+
+  bool operator==(const HeadLayer&) const = default;
 };
 
 /// The recipe's "head": [{"batch_norm": {}}, {"dropout": 0.25}, {"linear": 256, "init": "kaiming_normal"},
-/// {"activation": "relu"},
-/// {"linear": "classes"}]. The last linear layer must be the one of width "classes", and it alone.
+/// {"activation": "relu"}, {"linear": "classes"}]. The last layer, and no other, is the linear one of width "classes".
 struct HeadSpec {
   std::vector<HeadLayer> layers;
+
+  bool operator==(const HeadSpec&) const = default;
 };
 
 HeadSpec read_head_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);

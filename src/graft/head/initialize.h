@@ -12,7 +12,8 @@ namespace graft {
 /// 0.01), orthogonal, zeros. Biases are zero but for the first.
 const std::vector<std::string>& initialization_names();
 
-/// Fills weight [out, in] and bias [out] (may be undefined) in place.
+/// Fills weight [out, in] and bias [out] (may be undefined) in place. `generator` is a CPU generator, whatever the
+/// device of the weight; the same state of it gives the same numbers.
 void initialize_linear(const std::string& name, const at::Tensor& weight, const at::Tensor& bias,
                        at::Generator generator);
 

@@ -16,7 +16,7 @@ namespace graft {
 /// defaults are torch.optim.lr_scheduler's (StepLR, CosineAnnealingLR, OneCycleLR, LinearLR).
 struct ScheduleSpec {
   std::string name = "constant";
-  Json options = Json::object();  ///< every option, defaults filled in
+  Json options = Json::object();  ///< as read: every option; by hand: some may be left out
 };
 ScheduleSpec read_schedule_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const ScheduleSpec& spec);
@@ -29,9 +29,11 @@ struct StepPlan {
 };
 
 /// step (from 0, within the phase) -> learning rate and momentum of that step. A pure function: resuming needs no
-/// state. step and constant change per epoch, cosine and one_cycle per step (cosine anneals over the steps that follow
-/// the warm-up).
+/// state. step changes per epoch, cosine and one_cycle per step. With a warm-up in front, step and cosine count from
+/// its end, as torch's SequentialLR does. Steps beyond the plan's last have the settings of the last.
 using Schedule = std::function<StepSettings(std::int64_t step)>;
+
+/// @throws Error when the warm-up is longer than the plan.
 Schedule make_schedule(const ScheduleSpec& spec, double lr, const StepPlan& plan);
 
 }  // namespace graft

@@ -13,13 +13,13 @@ namespace graft {
 /// defaults).
 struct LossSpec {
   std::string name = "cross_entropy";
-  Json options = Json::object();
+  Json options = Json::object();  ///< as read: every option; by hand: some may be left out
 };
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const LossSpec& spec);
 
-/// (logits [N, C] float, targets [N] int64, class weights [C] or undefined) -> scalar, mean over the batch (weighted
-/// mean with class weights).
+/// (logits [N, C] of any float type, targets [N] int64, class weights [C] or undefined) -> float32 scalar, mean over
+/// the batch (weighted mean with class weights).
 using Loss =
     std::function<at::Tensor(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& class_weights)>;
 Loss make_loss(const LossSpec& spec);
