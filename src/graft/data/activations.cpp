@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <numeric>
-
 #include "graft/core/parallel.h"
 #include "graft/image/decode.h"
 #include "graft/image/preprocess.h"
@@ -11,14 +9,10 @@
 namespace graft {
 namespace {
 
-std::size_t batches_of(std::size_t images, std::int64_t batch_size) {
-  return (images + static_cast<std::size_t>(batch_size) - 1) / static_cast<std::size_t>(batch_size);
-}
-
 /// The rows of a batch that is filled up to its size by repeating the last one.
 at::Tensor run_padded(const FrozenPart& part, const at::Tensor& rows, std::int64_t batch_size) {
   const auto count = rows.size(0);
-  if (count == batch_size) return part(rows);
+  if (count >= batch_size) return part(rows);
   std::vector<at::Tensor> parts(static_cast<std::size_t>(batch_size - count) + 1, rows.slice(0, count - 1));
   parts[0] = rows;
   return part(at::cat(parts)).slice(0, 0, count);
@@ -47,22 +41,28 @@ std::uint64_t view_seed(const Sample& sample, std::uint64_t view) {
   return derive_seed(view, "view", std::stoull(sample.hash.substr(0, 16), nullptr, 16));
 }
 
-void stream_activations(const ImageSource& source, const std::vector<std::int64_t>& order,
+std::vector<std::vector<std::int64_t>> batches_in_order(std::size_t count, std::int64_t batch_size) {
+  std::vector<std::vector<std::int64_t>> batches;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
+    if (i % batch_size == 0) batches.emplace_back();
+    batches.back().push_back(i);
+  }
+  return batches;
+}
+
+void stream_activations(const ImageSource& source, const std::vector<std::vector<std::int64_t>>& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
                         const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop) {
   const auto load_batch = [&](std::size_t batch) {
     torch::NoGradGuard no_grad;
-    const auto begin = batch * static_cast<std::size_t>(source.batch_size);
-    const auto end = std::min(order.size(), begin + static_cast<std::size_t>(source.batch_size));
     std::vector<at::Tensor> images;
-    for (std::size_t i = begin; i < end; ++i) {
-      const auto& sample = source.samples[static_cast<std::size_t>(order[i])];
+    for (const auto index : batches[batch]) {
+      const auto& sample = source.samples[static_cast<std::size_t>(index)];
       images.push_back(load_image(sample, source.input, source.augmentation, seed_of(sample)));
     }
     return run_padded(part, normalize_images(at::stack(images), source.input), source.batch_size);
   };
-  OrderedParallel<at::Tensor>::run(batches_of(order.size(), source.batch_size), source.workers, load_batch, consume,
-                                   stop);
+  OrderedParallel<at::Tensor>::run(batches.size(), source.workers, load_batch, consume, stop);
 }
 
 std::size_t ActivationCache::bytes() const {
@@ -73,12 +73,11 @@ std::size_t ActivationCache::bytes() const {
 
 void ActivationCache::fill(std::uint64_t view, const ImageSource& source, const FrozenPart& part,
                            const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
-  std::vector<std::int64_t> order(source.samples.size());
-  std::iota(order.begin(), order.end(), std::int64_t{0});
+  const auto batches = batches_in_order(source.samples.size(), source.batch_size);
   at::Tensor rows;
   std::int64_t done = 0;
   stream_activations(
-      source, order, [view](const Sample& sample) { return view_seed(sample, view); }, part,
+      source, batches, [view](const Sample& sample) { return view_seed(sample, view); }, part,
       [&](std::size_t, const at::Tensor& batch) {
         copy_rows(rows, done, batch, source.samples.size());
         done += batch.size(0);
@@ -92,18 +91,18 @@ void ActivationCache::fill_from(std::uint64_t view, const ActivationCache& earli
                                 const FrozenPart& part) {
   const at::Tensor& from = earlier.view(view);
   at::Tensor rows;
-  OrderedParallel<at::Tensor>::run(
-      batches_of(source.samples.size(), source.batch_size), source.workers,
-      [&](std::size_t batch) {
-        torch::NoGradGuard no_grad;
-        const auto begin = static_cast<std::int64_t>(batch) * source.batch_size;
-        // A copy: activations in place may write to what they are given.
-        return run_padded(part, from.slice(0, begin, std::min(from.size(0), begin + source.batch_size)).clone(),
-                          source.batch_size);
-      },
-      [&](std::size_t batch, const at::Tensor& result) {
-        copy_rows(rows, static_cast<std::int64_t>(batch) * source.batch_size, result, source.samples.size());
-      });
+  const auto batches = batches_in_order(source.samples.size(), source.batch_size);
+  const auto run_batch = [&](std::size_t batch) {
+    torch::NoGradGuard no_grad;
+    const auto begin = batches[batch].front();
+    const auto count = static_cast<std::int64_t>(batches[batch].size());
+    // A copy: activations in place may write to what they are given.
+    return run_padded(part, from.slice(0, begin, begin + count).clone(), source.batch_size);
+  };
+  OrderedParallel<at::Tensor>::run(batches.size(), source.workers, run_batch,
+                                   [&](std::size_t batch, const at::Tensor& result) {
+                                     copy_rows(rows, batches[batch].front(), result, source.samples.size());
+                                   });
   views_[view] = rows;
 }
 

@@ -34,14 +34,17 @@ at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmen
 /// The seed of a cached view: of the image's content and the view alone, so that another run finds the same.
 std::uint64_t view_seed(const Sample& sample, std::uint64_t view);
 
-/// Runs `part` over the images at `order` in batches of at most `batch_size` and hands over [n, …] results in order on
-/// the calling thread. The last batch is filled up to the batch size while it is computed, so that `part` sees one
-/// shape only.
+/// Runs `part` over batches of images (indices into source.samples) and hands over float [n, …] results in order on the
+/// calling thread. Short batches are filled up to the batch size while they are computed, so that `part` sees one shape
+/// only.
 /// @param seed_of  gives the augmentation's seed of a sample
-void stream_activations(const ImageSource& source, const std::vector<std::int64_t>& order,
+void stream_activations(const ImageSource& source, const std::vector<std::vector<std::int64_t>>& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
                         const std::function<void(std::size_t batch, at::Tensor activations)>& consume,
                         const std::stop_token& stop = {});
+
+/// 0 … count - 1 in order, cut into batches.
+std::vector<std::vector<std::int64_t>> batches_in_order(std::size_t count, std::int64_t batch_size);
 
 /// All rows that cross one boundary, [N, …], one tensor a view, kept in memory.
 class ActivationCache {

@@ -18,8 +18,8 @@ struct Sample {
   std::int64_t label = 0;      ///< index into Dataset::classes
   std::optional<Split> split;  ///< as the source says it; every sample has one once the data set is loaded
   double weight = 1;           ///< of its term in the training loss
-  std::string group;           ///< samples of one group never straddle the split; "" for none
-  std::string hash;            ///< SHA-256 of the file's bytes
+  std::string group{};         ///< samples of one group never straddle the split; "" for none
+  std::string hash{};          ///< SHA-256 of the file's bytes
 };
 
 /// An image that was left out.

@@ -16,12 +16,17 @@ Json cross_entropy_options(JsonReader& reader) {
 
 Loss cross_entropy(const Json& options) {
   return [smoothing = options.at("label_smoothing").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
-                                                                   const at::Tensor& class_weights) {
-    std::optional<at::Tensor> weight;
-    if (class_weights.defined()) weight = class_weights.to(logits.device(), at::kFloat);
+                                                                   const LossWeights& weights) {
+    std::optional<at::Tensor> of_class;
+    if (weights.classes.defined()) of_class = weights.classes.to(logits.device(), at::kFloat);
     constexpr std::int64_t kIgnoreNothing = -100;
-    return at::cross_entropy_loss(logits.to(at::kFloat), targets, weight, at::Reduction::Mean, kIgnoreNothing,
-                                  smoothing);
+    const auto reduced = [&](std::int64_t reduction) {
+      return at::cross_entropy_loss(logits.to(at::kFloat), targets, of_class, reduction, kIgnoreNothing, smoothing);
+    };
+    if (!weights.samples.defined()) return reduced(at::Reduction::Mean);
+    const at::Tensor of_sample = weights.samples.to(logits.device(), at::kFloat);
+    const at::Tensor total = of_class ? (of_sample * of_class->index_select(0, targets)).sum() : of_sample.sum();
+    return (reduced(at::Reduction::None) * of_sample).sum() / total;
   };
 }
 

@@ -18,10 +18,14 @@ struct LossSpec {
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const LossSpec& spec);
 
-/// (logits [N, C] of any float type, targets [N] int64, class weights [C] or undefined) -> float32 scalar, mean over
-/// the batch (weighted mean with class weights).
-using Loss =
-    std::function<at::Tensor(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& class_weights)>;
+/// What a training step weighs its samples with; each may be undefined, which stands for all ones.
+struct LossWeights {
+  at::Tensor classes;  ///< [C]
+  at::Tensor samples;  ///< [N], of the batch's samples
+};
+
+/// (logits [N, C] of any float type, targets [N] int64, weights) -> float32 scalar, the weighted mean over the batch.
+using Loss = std::function<at::Tensor(const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights)>;
 Loss make_loss(const LossSpec& spec);
 
 }  // namespace graft

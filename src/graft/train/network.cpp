@@ -1,0 +1,129 @@
+#include "graft/train/network.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "graft/core/error.h"
+
+namespace graft {
+namespace {
+
+std::int64_t count(const torch::jit::Module& module, bool trained) {
+  std::int64_t total = 0;
+  for (const auto& parameter : module.parameters())
+    if (parameter.requires_grad() == trained) total += parameter.numel();
+  return total;
+}
+
+/// Collects parameters into groups of one scale and one opinion on weight decay.
+class GroupBuilder {
+ public:
+  void add(const std::string& name, const at::Tensor& parameter, double scale) {
+    const bool decays = parameter.dim() >= 2;
+    const auto same = [&](const ParameterGroup& group) {
+      return group.lr_scale == scale && group.weight_decay == decays;
+    };
+    auto group = std::find_if(groups.begin(), groups.end(), same);
+    if (group == groups.end()) group = groups.insert(groups.end(), ParameterGroup{{}, {}, scale, decays});
+    group->names.push_back(name);
+    group->parameters.push_back(parameter);
+  }
+
+  std::vector<ParameterGroup> groups;
+};
+
+}  // namespace
+
+Network::Network(Backbone backbone, torch::jit::Module head, c10::Device device)
+    : backbone_(std::move(backbone)), head_(std::move(head)), device_(device) {
+  if (device_.is_cpu()) return;
+  backbone_.module().to(device_);
+  head_.to(device_);
+}
+
+std::vector<std::string> Network::head_parameters() const {
+  std::vector<std::string> names;
+  for (const auto& parameter : head_.named_parameters()) names.push_back(parameter.name);
+  return names;
+}
+
+void Network::select(const TrainSelection& selection, BatchNormStatistics statistics) {
+  selection_ = selection;
+  statistics_ = statistics;
+  boundary_ = backbone_.boundary_below(selection.backbone);
+  train();
+}
+
+void Network::eval() {
+  backbone_.module().eval();
+  head_.eval();
+}
+
+void Network::train() {
+  apply_selection(backbone_.module(), selection_.backbone, statistics_);
+  apply_selection(head_, selection_.head,
+                  selection_.head.empty() ? BatchNormStatistics::kFrozen : BatchNormStatistics::kUpdate);
+}
+
+at::Tensor Network::logits(at::Tensor activations) {
+  activations = activations.to(device_);
+  if (boundary_ < backbone_.last_boundary())
+    activations = backbone_.part(boundary_, backbone_.last_boundary())({activations}).toTensor();
+  return head_.forward({activations}).toTensor();
+}
+
+std::vector<ParameterGroup> Network::parameter_groups(double layer_lr_decay) const {
+  std::map<std::string, double> scales;
+  const auto& stages = backbone_.stages();
+  for (std::size_t i = 0; i < stages.size(); ++i)
+    for (const auto& parameter : stages[i].parameters)
+      scales[parameter] = std::pow(layer_lr_decay, static_cast<double>(stages.size() - i));
+  GroupBuilder builder;
+  for (const auto& parameter : head_.named_parameters())
+    if (parameter.value.requires_grad()) builder.add("head." + parameter.name, parameter.value, 1);
+  for (const auto& [name, parameter] : backbone_.parameters()) {
+    const auto scale = scales.find(name);
+    if (parameter.requires_grad())
+      builder.add("backbone." + name, parameter, scale == scales.end() ? 1 : scale->second);
+  }
+  return std::move(builder.groups);
+}
+
+std::int64_t Network::trained_parameters() const { return count(head_, true) + count(backbone_.module(), true); }
+std::int64_t Network::frozen_parameters() const { return count(head_, false) + count(backbone_.module(), false); }
+
+std::map<std::string, at::Tensor> Network::tensors(const std::vector<TrainSelection>& selections,
+                                                   bool with_buffers) const {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& parameter : head_.named_parameters()) tensors["head." + parameter.name] = parameter.value;
+  for (const auto& buffer : head_.named_buffers()) tensors["head." + buffer.name] = buffer.value;
+  for (const auto& [name, parameter] : backbone_.parameters())
+    if (std::any_of(selections.begin(), selections.end(), [&](const auto& s) { return s.backbone.contains(name); }))
+      tensors["backbone." + name] = parameter;
+  if (with_buffers)
+    for (const auto& buffer : backbone_.module().named_buffers()) tensors["backbone." + buffer.name] = buffer.value;
+  return tensors;
+}
+
+std::map<std::string, at::Tensor> copy_tensors(const std::map<std::string, at::Tensor>& tensors) {
+  std::map<std::string, at::Tensor> copies;
+  for (const auto& [name, tensor] : tensors)
+    copies[name] = tensor.detach().to(at::kCPU, tensor.scalar_type(), false, true);
+  return copies;
+}
+
+void restore_tensors(const std::map<std::string, at::Tensor>& into, const std::map<std::string, at::Tensor>& values,
+                     const std::string& subject) {
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : into) {
+    const auto value = values.find(name);
+    if (value == values.end() || value->second.sizes() != tensor.sizes())
+      throw Error({subject, "tensor '" + name + "' is missing or has another shape", "the tensors of this run",
+                   "was the recipe or the backbone changed?"});
+    tensor.copy_(value->second);
+  }
+}
+
+}  // namespace graft

@@ -1,0 +1,144 @@
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "graft/core/error.h"
+#include "graft/core/names.h"
+#include "graft/train/recipe.h"
+
+namespace graft {
+namespace {
+
+/// Sections of a recipe that are merged key by key when one recipe is laid over another.
+bool is_section(const std::string& key) {
+  static constexpr std::array kSections{"backbone", "input", "data", "augment", "cache", "stop"};
+  return std::find(kSections.begin(), kSections.end(), key) != kSections.end();
+}
+
+constexpr const char* kCommon = R"({
+  "graft": 1, "seed": 0, "task": "single_label", "device": "auto", "precision": "auto", "threads": 0,
+  "data": {"val": 0.2, "batch_size": 32, "balance": "none", "on_bad_image": "skip", "augment": {"transforms": []}},
+  "cache": {"activations": "auto", "views": 1},
+  "head": [{"batch_norm": {}}, {"dropout": 0.25}, {"linear": 256, "init": "kaiming_normal"}, {"activation": "relu"},
+           {"batch_norm": {}}, {"dropout": 0.5}, {"linear": "classes"}],
+  "loss": {"cross_entropy": {"label_smoothing": 0.1}},
+  "stop": {"metric": "accuracy", "patience": 0}
+})";
+
+constexpr const char* kProbe = R"({
+  "phases": [
+    {"name": "probe", "epochs": 30, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003, "weight_decay": 0.01}},
+     "schedule": {"one_cycle": {}}}
+  ]
+})";
+
+constexpr const char* kFinetune = R"({
+  "data": {"augment": {"transforms": [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]}},
+  "cache": {"views": 4},
+  "phases": [
+    {"name": "probe", "epochs": 12, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003, "weight_decay": 0.01}},
+     "schedule": {"one_cycle": {}}},
+    {"name": "fine-tune", "epochs": 8, "train": ["head", "last:2"], "optimizer": {"adamw": {"lr": 0.0003, "weight_decay": 0.01}},
+     "layer_lr_decay": 0.5, "schedule": {"cosine": {"warmup_epochs": 1}}}
+  ]
+})";
+
+constexpr const char* kGradual = R"({
+  "data": {"augment": {"transforms": [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]}},
+  "cache": {"views": 4},
+  "phases": [
+    {"name": "head", "epochs": 12, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003, "weight_decay": 0.01}},
+     "schedule": {"one_cycle": {}}},
+    {"name": "last stage", "epochs": 4, "train": ["head", "last:1"], "optimizer": {"adamw": {"lr": 0.0005, "weight_decay": 0.01}},
+     "layer_lr_decay": 0.5, "schedule": {"cosine": {"warmup_epochs": 0.5}}},
+    {"name": "last two stages", "epochs": 4, "train": ["head", "last:2"], "optimizer": {"adamw": {"lr": 0.0003, "weight_decay": 0.01}},
+     "layer_lr_decay": 0.5, "schedule": {"cosine": {"warmup_epochs": 0.5}}},
+    {"name": "last four stages", "epochs": 4, "train": ["head", "last:4"], "optimizer": {"adamw": {"lr": 0.0002, "weight_decay": 0.01}},
+     "layer_lr_decay": 0.5, "schedule": {"cosine": {"warmup_epochs": 0.5}}}
+  ]
+})";
+
+struct Preset {
+  std::string name;
+  const char* json;
+};
+const std::array<Preset, 3>& presets() {
+  static const std::array<Preset, 3> kPresets{{{"probe", kProbe}, {"finetune", kFinetune}, {"gradual", kGradual}}};
+  return kPresets;
+}
+
+/// Splits "phases[0].epochs" or "phases.0.epochs" into its steps.
+std::vector<std::string> path_steps(const std::string& path) {
+  std::vector<std::string> steps(1);
+  for (const char c : path) {
+    if (c == '.' || c == '[')
+      steps.emplace_back();
+    else if (c != ']')
+      steps.back() += c;
+  }
+  return steps;
+}
+
+Json& step_into(Json& json, const std::string& step, const std::string& assignment) {
+  if (!json.is_array()) {
+    if (json.is_null()) json = Json::object();
+    if (!json.is_object())
+      throw Error(
+          {"--set " + assignment, "'" + step + "' lies within something that is no object", "a key of the recipe", ""});
+    return json[step];
+  }
+  std::size_t index = 0;
+  const auto [end, failure] = std::from_chars(step.data(), step.data() + step.size(), index);
+  if (failure != std::errc() || end != step.data() + step.size() || index >= json.size())
+    throw Error({"--set " + assignment, "'" + step + "' is no index of a list of " + std::to_string(json.size()),
+                 "an index from 0", ""});
+  return json[index];
+}
+
+}  // namespace
+
+const std::vector<std::string>& preset_names() {
+  static const std::vector<std::string> kNames = [] {
+    std::vector<std::string> names;
+    for (const auto& preset : presets()) names.push_back(preset.name);
+    return names;
+  }();
+  return kNames;
+}
+
+Json preset_recipe(const std::string& name) {
+  for (const auto& preset : presets()) {
+    if (preset.name != name) continue;
+    Json json = parse_json(kCommon, "preset");
+    lay_over(json, parse_json(preset.json, "preset " + name));
+    return json;
+  }
+  throw Error(
+      {"preset '" + name + "'", "is unknown", "one of " + join(preset_names()), did_you_mean(name, preset_names())});
+}
+
+void lay_over(Json& json, const Json& over) {
+  if (!json.is_object() || !over.is_object()) {
+    json = over;
+    return;
+  }
+  for (const auto& [key, value] : over.items()) {
+    if (is_section(key) && json.contains(key))
+      lay_over(json[key], value);
+    else
+      json[key] = value;
+  }
+}
+
+void set_key(Json& json, const std::string& assignment) {
+  const auto equals = assignment.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw Error({"--set " + assignment, "has no KEY=VALUE", "such as data.batch_size=64 or phases.0.epochs=5", ""});
+  const std::string text = assignment.substr(equals + 1);
+  Json* place = &json;
+  for (const auto& step : path_steps(assignment.substr(0, equals))) place = &step_into(*place, step, assignment);
+  Json value = Json::parse(text, nullptr, false);
+  *place = value.is_discarded() ? Json(text) : std::move(value);
+}
+
+}  // namespace graft

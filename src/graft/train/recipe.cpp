@@ -1,0 +1,160 @@
+#include "graft/train/recipe.h"
+
+#include <set>
+
+#include "graft/core/error.h"
+#include "graft/core/names.h"
+
+namespace graft {
+namespace {
+
+constexpr int kFormat = 1;
+
+const std::vector<std::string> kBatchNormNames{"frozen", "update"};
+const std::vector<std::string> kBadImageNames{"skip", "fail"};
+
+std::filesystem::path resolved(const std::filesystem::path& path, const std::filesystem::path& base) {
+  return path.empty() || path.is_absolute() ? path : (base / path).lexically_normal();
+}
+
+const Json& null_json() {
+  static const Json kNull;
+  return kNull;
+}
+
+/// The member, or a problem when it is absent.
+const Json& required(JsonReader& reader, const std::string& key) {
+  const Json* found = reader.member(key);
+  if (found == nullptr) reader.problem(key, "is missing", "this key");
+  return found == nullptr ? null_json() : *found;
+}
+
+Phase read_phase(const Json& value, const std::string& path, std::vector<Problem>& problems) {
+  JsonReader reader(value, path, problems);
+  Phase phase;
+  phase.name = reader.string("name", "");
+  phase.epochs = reader.integer("epochs", 1, Range::between(1, 100000));
+  phase.train = reader.strings("train", phase.train);
+  if (phase.train.empty()) reader.problem("train", "is empty", "at least one glob", "\"head\" trains the head alone");
+  if (const Json* optimizer = reader.member("optimizer"))
+    phase.optimizer = read_optimizer_spec(*optimizer, reader.path_of("optimizer"), problems);
+  if (const Json* schedule = reader.member("schedule"))
+    phase.schedule = read_schedule_spec(*schedule, reader.path_of("schedule"), problems);
+  phase.layer_lr_decay = reader.number("layer_lr_decay", 1, {.low = 0, .high = 1, .low_open = true});
+  phase.batch_norm = reader.choice("batch_norm", "frozen", kBatchNormNames) == "update" ? BatchNormStatistics::kUpdate
+                                                                                        : BatchNormStatistics::kFrozen;
+  reader.finish();
+  return phase;
+}
+
+void read_phases(JsonReader& reader, Recipe& recipe) {
+  const Json& phases = required(reader, "phases");
+  if (phases.is_null()) return;
+  if (!phases.is_array() || phases.empty())
+    return reader.problem("phases", "is no list of phases", "at least one phase");
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    const std::string path = "phases[" + std::to_string(i) + "]";
+    recipe.phases.push_back(read_phase(phases[i], path, reader.problems()));
+    auto& name = recipe.phases.back().name;
+    if (name.empty()) name = "phase " + std::to_string(i + 1);
+    if (!names.insert(name).second)
+      reader.problem(path.substr(0) + ".name", "is '" + name + "' again", "a name of its own");
+  }
+}
+
+void read_data(JsonReader reader, Recipe& recipe) {
+  recipe.val = reader.number("val", recipe.val, {.low = 0, .high = 1, .low_open = true, .high_open = true});
+  recipe.batch_size = reader.integer("batch_size", recipe.batch_size, Range::between(2, 65536));
+  recipe.balance = reader.choice("balance", recipe.balance, std::vector<std::string>{"none", "loss"});
+  recipe.on_bad_image =
+      reader.choice("on_bad_image", "skip", kBadImageNames) == "fail" ? OnBadImage::kFail : OnBadImage::kSkip;
+  recipe.augment = Augmentation::read(reader.object("augment"), recipe.input);
+  reader.finish();
+}
+
+void read_cache(JsonReader reader, Recipe& recipe) {
+  recipe.activations =
+      reader.choice("activations", recipe.activations, std::vector<std::string>{"auto", "memory", "off"});
+  recipe.views = reader.integer("views", recipe.views, Range::between(1, 10000));
+  reader.finish();
+}
+
+void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::path& base) {
+  const std::string file = reader.string("file", "");
+  if (file.empty())
+    reader.problem("file", "is missing", "a TorchScript file",
+                   "\"backbone\": {\"file\": \"weights/NAME.pt\"}, or --backbone NAME");
+  recipe.backbone = resolved(file, base);
+  recipe.backbone_sha256 = reader.string("sha256", "");
+  reader.finish();
+}
+
+void read_stop(JsonReader reader, Recipe& recipe) {
+  recipe.stop.metric = reader.choice("metric", recipe.stop.metric, stop_metrics());
+  recipe.stop.patience = reader.integer("patience", recipe.stop.patience, Range::between(0, 100000));
+  reader.finish();
+}
+
+Json phase_json(const Phase& phase) {
+  return {{"name", phase.name},
+          {"epochs", phase.epochs},
+          {"train", phase.train},
+          {"optimizer", to_json(phase.optimizer)},
+          {"schedule", to_json(phase.schedule)},
+          {"layer_lr_decay", phase.layer_lr_decay},
+          {"batch_norm", kBatchNormNames[static_cast<std::size_t>(phase.batch_norm)]}};
+}
+
+}  // namespace
+
+const std::vector<std::string>& stop_metrics() {
+  static const std::vector<std::string> kNames{"accuracy", "balanced_accuracy", "macro_f1", "loss"};
+  return kNames;
+}
+
+Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
+  std::vector<Problem> problems;
+  JsonReader reader(json, "", problems);
+  Recipe recipe;
+  reader.integer("graft", kFormat, Range::between(kFormat, kFormat));
+  recipe.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, Range::between(0, 9007199254740992.0)));
+  recipe.task = reader.choice("task", recipe.task, std::vector<std::string>{"single_label"});
+  recipe.device = reader.string("device", recipe.device);
+  recipe.precision = reader.choice("precision", recipe.precision, std::vector<std::string>{"auto", "fp32"});
+  recipe.threads = static_cast<int>(reader.integer("threads", 0, Range::between(0, 1024)));
+  read_backbone(reader.object("backbone"), recipe, base);
+  recipe.input = read_input_spec(reader.object("input"), {});
+  read_data(reader.object("data"), recipe);
+  read_cache(reader.object("cache"), recipe);
+  if (const Json& head = required(reader, "head"); !head.is_null())
+    recipe.head = read_head_spec(head, "head", problems);
+  if (const Json* loss = reader.member("loss")) recipe.loss = read_loss_spec(*loss, "loss", problems);
+  read_phases(reader, recipe);
+  read_stop(reader.object("stop"), recipe);
+  reader.finish();
+  if (!problems.empty()) throw Error(problems);
+  return recipe;
+}
+
+Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
+  Json json{{"graft", kFormat},        {"seed", recipe.seed},           {"task", recipe.task},
+            {"device", recipe.device}, {"precision", recipe.precision}, {"threads", recipe.threads}};
+  json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
+                      {"sha256", recipe.backbone_sha256}};
+  json["input"] = to_json(recipe.input);
+  json["data"] = {{"val", recipe.val},
+                  {"batch_size", recipe.batch_size},
+                  {"balance", recipe.balance},
+                  {"on_bad_image", kBadImageNames[static_cast<std::size_t>(recipe.on_bad_image)]},
+                  {"augment", recipe.augment.to_json()}};
+  json["cache"] = {{"activations", recipe.activations}, {"views", recipe.views}};
+  json["head"] = to_json(recipe.head);
+  json["loss"] = to_json(recipe.loss);
+  json["phases"] = Json::array();
+  for (const auto& phase : recipe.phases) json["phases"].push_back(phase_json(phase));
+  json["stop"] = {{"metric", recipe.stop.metric}, {"patience", recipe.stop.patience}};
+  return json;
+}
+
+}  // namespace graft

@@ -1,0 +1,77 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "graft/backbone/train_selection.h"
+#include "graft/data/dataset.h"
+#include "graft/head/head_spec.h"
+#include "graft/image/augment.h"
+#include "graft/image/input_spec.h"
+#include "graft/optim/optimizer.h"
+#include "graft/optim/schedule.h"
+#include "graft/train/loss.h"
+
+namespace graft {
+
+/// One phase: how long, which layers train, how.
+struct Phase {
+  std::string name;
+  std::int64_t epochs = 1;
+  std::vector<std::string> train{"head"};  ///< globs, see select_trained
+  OptimizerSpec optimizer;
+  ScheduleSpec schedule;
+  double layer_lr_decay = 1;  ///< learning rate times this for every stage below the head
+  BatchNormStatistics batch_norm = BatchNormStatistics::kFrozen;
+};
+
+/// When a phase ends early. Patience counts epochs without a better metric, within the phase; 0 never stops.
+struct StopRule {
+  std::string metric = "accuracy";
+  std::int64_t patience = 0;
+};
+/// Metrics that `stop.metric` takes, and whether more is better.
+const std::vector<std::string>& stop_metrics();
+
+/// Everything that decides a run but its data. JSON form: docs/recipe.md.
+struct Recipe {
+  std::uint64_t seed = 0;
+  std::string task = "single_label";
+  std::string device = "auto";
+  std::string precision = "auto";
+  int threads = 0;                 ///< 0: one a core
+  std::filesystem::path backbone;  ///< file; in JSON relative to the recipe
+  std::string backbone_sha256;     ///< "" not checked
+  InputSpec input;
+  double val = 0.2;
+  std::int64_t batch_size = 32;
+  std::string balance = "none";  ///< "none", or "loss": classes weighted by the inverse of their frequency
+  OnBadImage on_bad_image = OnBadImage::kSkip;
+  Augmentation augment;
+  std::string activations = "auto";  ///< "auto", "memory" or "off": whether what crosses the boundary is kept
+  std::int64_t views = 1;  ///< augmented views of each image that are kept; epoch e trains on view e mod views
+  HeadSpec head;
+  LossSpec loss;
+  std::vector<Phase> phases;
+  StopRule stop;
+};
+
+/// Reads a recipe whose relative paths start at `base`.
+/// @throws Error with every problem, each named by its JSON path.
+Recipe read_recipe(const Json& json, const std::filesystem::path& base);
+/// The full JSON form; the backbone's path is written relative to `base`.
+Json to_json(const Recipe& recipe, const std::filesystem::path& base);
+
+/// "probe", "finetune", "gradual".
+const std::vector<std::string>& preset_names();
+/// A preset's recipe without "backbone" and "input". @throws Error on an unknown name.
+Json preset_recipe(const std::string& name);
+
+/// Lays `over` on top of `json`: the recipe's sections are merged key by key, everything else is replaced.
+void lay_over(Json& json, const Json& over);
+/// Sets "KEY=VALUE" where KEY is a dotted path such as phases.0.epochs and VALUE is JSON, or else a string.
+/// @throws Error when there is no '=' or the path leads through something that is no object or list.
+void set_key(Json& json, const std::string& assignment);
+
+}  // namespace graft
