@@ -6,10 +6,14 @@
 #include <span>
 #include <string>
 
+namespace cv {
+class Mat;
+}
+
 namespace graft {
 
-/// How much of a photo is decoded. A reduced JPEG (1/2, 1/4, 1/8) is decoded only while its shorter side keeps at least
-/// twice `target` pixels; 0 asks for every pixel.
+/// How much of a photo is decoded. A reduced JPEG (1/2, 1/4, 1/8) is decoded only while its shorter side keeps at
+/// least twice `target` pixels; 0 asks for every pixel.
 struct DecodeOptions {
   int target = 0;
 };
@@ -19,5 +23,8 @@ struct DecodeOptions {
 /// @throws Error when the bytes are no image that can be decoded, are cut short, or hold more than 2^28 pixels.
 at::Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, const std::string& subject);
 at::Tensor decode_image_file(const std::filesystem::path& path, const DecodeOptions& options);
+
+/// An 8-bit image as OpenCV holds it (BGR, BGRA or grey) -> uint8 [H, W, 3] RGB, a copy.
+at::Tensor image_from_mat(const cv::Mat& image);
 
 }  // namespace graft

@@ -1,0 +1,26 @@
+#pragma once
+#include <torch/csrc/jit/api/module.h>
+
+#include <filesystem>
+#include <string>
+
+#include "graft/artifact/metadata.h"
+
+namespace graft {
+
+/// An exported model as it lies in the file.
+struct Artifact {
+  torch::jit::Module module;  ///< in eval mode; methods forward, logits, features, preprocess
+  ArtifactMetadata metadata;
+};
+
+/// @throws Error when the file is no TorchScript, no artifact of Graft, or damaged.
+Artifact load_artifact(const std::filesystem::path& path);
+
+/// Whether a TorchScript file carries the metadata of an artifact.
+bool is_artifact(const std::filesystem::path& path);
+
+/// SHA-256 over name, type, shape and bytes of every parameter and buffer, in order of name.
+std::string tensors_digest(const torch::jit::Module& module);
+
+}  // namespace graft

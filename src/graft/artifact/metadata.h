@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graft/core/json.h"
+#include "graft/image/input_spec.h"
+
+namespace graft {
+
+/// What an artifact says of itself: its extra file graft.json. Holds no path of anyone's machine.
+struct ArtifactMetadata {
+  std::string task = "single_label";
+  std::vector<std::string> classes;
+  InputSpec input;
+  std::int64_t num_features = 0;
+  Json recipe = Json::object();    ///< of the run
+  Json metrics = Json::object();   ///< {"val": …, "test": …} as measured on the exported file
+  Json backbone = Json::object();  ///< {"name", "sha256", "license"}
+  Json data = Json::object();      ///< {"name", "images": {"train", "val", "test"}, "skipped"}
+  Json versions = Json::object();  ///< {"graft", "torch"}
+  std::string tensors_sha256;      ///< see tensors_digest
+};
+
+inline constexpr int kArtifactFormat = 1;
+inline constexpr char kMetadataFile[] = "graft.json";
+
+Json to_json(const ArtifactMetadata& metadata);
+/// @throws Error when something is missing, wrong or of a newer format. `subject` names the file.
+ArtifactMetadata read_metadata(const std::string& text, const std::string& subject);
+
+}  // namespace graft

@@ -1,0 +1,103 @@
+#include "graft/artifact/predictor.h"
+
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "graft/artifact/artifact.h"
+#include "graft/core/device.h"
+#include "graft/core/error.h"
+#include "graft/image/decode.h"
+#include "graft/image/preprocess.h"
+
+namespace graft {
+
+struct Predictor::Model {
+  ArtifactMetadata metadata;
+  torch::jit::Module module;  // frozen; `logits` is what runs
+  c10::Device device = c10::kCPU;
+};
+
+namespace {
+
+/// Convolutions run faster on channels_last weights, and constants may be folded.
+torch::jit::Module optimized(torch::jit::Module module, c10::Device device) {
+  torch::NoGradGuard no_grad;
+  for (auto parameter : module.parameters())
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
+  module.to(device);
+  return torch::jit::freeze_module(module, std::vector<std::string>{"logits"});
+}
+
+}  // namespace
+
+std::vector<ClassProbability> Prediction::top(std::size_t count) const {
+  auto ranked = classes_;
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.probability > b.probability; });
+  ranked.resize(std::min(count, ranked.size()));
+  return ranked;
+}
+
+Predictor Predictor::load(const std::filesystem::path& path, const std::string& device) {
+  auto model = std::make_shared<Model>();
+  model->device = resolve_device(device);
+  auto artifact = load_artifact(path);
+  model->metadata = std::move(artifact.metadata);
+  model->module = optimized(artifact.module, model->device);
+  return Predictor(std::move(model));
+}
+
+const ArtifactMetadata& Predictor::metadata() const { return model_->metadata; }
+const std::vector<std::string>& Predictor::classes() const { return model_->metadata.classes; }
+
+at::Tensor Predictor::fitted(const std::filesystem::path& image) const {
+  const InputSpec& input = metadata().input;
+  return fit_image(decode_image_file(image, {.target = input.full_decode ? 0 : input.resized_side()}), input);
+}
+
+at::Tensor Predictor::probabilities(const at::Tensor& fitted_images) const {
+  torch::NoGradGuard no_grad;
+  const at::Tensor images = normalize_images(fitted_images.to(model_->device), metadata().input);
+  return at::softmax(model_->module.get_method("logits")({images}).toTensor().to(at::kFloat), 1).cpu();
+}
+
+std::vector<Prediction> Predictor::predict_fitted(const std::vector<at::Tensor>& images) const {
+  const at::Tensor rows = probabilities(at::stack(images)).contiguous();
+  std::vector<Prediction> predictions;
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    std::vector<ClassProbability> scored;
+    for (std::size_t c = 0; c < classes().size(); ++c)
+      scored.push_back(
+          {classes()[c], static_cast<std::int64_t>(c), rows[i][static_cast<std::int64_t>(c)].item<double>()});
+    predictions.emplace_back(std::move(scored));
+  }
+  return predictions;
+}
+
+Prediction Predictor::predict(const std::filesystem::path& image) const {
+  return predict_fitted({fitted(image)}).front();
+}
+
+Prediction Predictor::predict(std::span<const std::byte> encoded) const {
+  const InputSpec& input = metadata().input;
+  return predict(decode_image(encoded, {.target = input.full_decode ? 0 : input.resized_side()}, "image in memory"));
+}
+
+Prediction Predictor::predict(const cv::Mat& image) const { return predict(image_from_mat(image)); }
+
+Prediction Predictor::predict(const at::Tensor& pixels) const {
+  if (pixels.dim() != 3 || pixels.size(2) != 3 || pixels.scalar_type() != at::kByte || pixels.numel() == 0)
+    throw Error({"pixels", "are " + c10::str(pixels.scalar_type(), " ", pixels.sizes()), "uint8 [H, W, 3]", ""});
+  return predict_fitted({fit_image(pixels, metadata().input)}).front();
+}
+
+std::vector<Prediction> Predictor::predict(const std::vector<std::filesystem::path>& images) const {
+  if (images.empty()) return {};
+  std::vector<at::Tensor> rows;
+  for (const auto& image : images) rows.push_back(fitted(image));
+  return predict_fitted(rows);
+}
+
+}  // namespace graft

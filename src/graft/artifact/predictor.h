@@ -1,0 +1,76 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace at {
+class Tensor;
+}
+namespace cv {
+class Mat;
+}
+
+namespace graft {
+
+struct ArtifactMetadata;
+
+/// One class of one image.
+struct ClassProbability {
+  std::string label;
+  std::int64_t index = 0;
+  double probability = 0;
+};
+
+/// The probabilities of one image.
+class Prediction {
+ public:
+  explicit Prediction(std::vector<ClassProbability> classes) : classes_(std::move(classes)) {}
+  /// Every class in the artifact's order.
+  const std::vector<ClassProbability>& classes() const { return classes_; }
+  /// The `count` likeliest classes, best first.
+  std::vector<ClassProbability> top(std::size_t count = 1) const;
+
+ private:
+  std::vector<ClassProbability> classes_;
+};
+
+/// Runs an artifact: the same decoding, preprocessing and answer as in training and in Python. Safe to call from
+/// several threads.
+class Predictor {
+ public:
+  /// @param device  "cpu", "cuda", "cuda:N" or "auto"
+  /// @throws Error when the file is no artifact or the device is not there.
+  static Predictor load(const std::filesystem::path& path, const std::string& device = "cpu");
+
+  /// An image file. @throws Error when it cannot be read as an image.
+  Prediction predict(const std::filesystem::path& image) const;
+  /// An encoded image (JPEG, PNG, …) in memory.
+  Prediction predict(std::span<const std::byte> encoded) const;
+  /// An 8-bit image as OpenCV holds it: BGR, BGRA or grey.
+  Prediction predict(const cv::Mat& image) const;
+  /// Pixels: uint8 [H, W, 3] RGB.
+  Prediction predict(const at::Tensor& pixels) const;
+  /// Several files in one forward. @throws Error at the first that cannot be read.
+  std::vector<Prediction> predict(const std::vector<std::filesystem::path>& images) const;
+
+  /// What the network sees of an image file: uint8 [S, S, 3].
+  at::Tensor fitted(const std::filesystem::path& image) const;
+  /// uint8 [N, S, S, 3] -> float [N, classes] on the CPU.
+  at::Tensor probabilities(const at::Tensor& fitted_images) const;
+
+  const std::vector<std::string>& classes() const;
+  const ArtifactMetadata& metadata() const;
+
+ private:
+  struct Model;
+  explicit Predictor(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
+  std::vector<Prediction> predict_fitted(const std::vector<at::Tensor>& images) const;
+
+  std::shared_ptr<const Model> model_;
+};
+
+}  // namespace graft

@@ -1,0 +1,41 @@
+#include "graft/artifact/verify.h"
+
+#include <torch/torch.h>
+
+#include "graft/artifact/artifact.h"
+
+namespace graft {
+namespace {
+
+Check check_digest(const Artifact& artifact) {
+  const std::string digest = tensors_digest(artifact.module);
+  return {"tensors", digest == artifact.metadata.tensors_sha256, "sha256 " + digest};
+}
+
+Check check_classes(const Artifact& artifact) {
+  if (!artifact.module.hasattr("classes")) return {"classes", false, "the module has no attribute classes"};
+  std::vector<std::string> names;
+  for (const auto& name : artifact.module.attr("classes").toListRef()) names.push_back(name.toStringRef());
+  return {"classes", names == artifact.metadata.classes, std::to_string(names.size()) + " classes"};
+}
+
+Check check_golden_pair(Artifact& artifact) {
+  if (!artifact.module.hasattr("golden_images") || !artifact.module.hasattr("golden_probabilities"))
+    return {"golden pair", false, "the module carries none"};
+  torch::NoGradGuard no_grad;
+  const at::Tensor expected = artifact.module.attr("golden_probabilities").toTensor();
+  const at::Tensor answer = artifact.module.forward({artifact.module.attr("golden_images")}).toTensor();
+  if (answer.sizes() != expected.sizes())
+    return {"golden pair", false, c10::str("answers ", answer.sizes(), " for ", expected.sizes())};
+  const double difference = (answer - expected).abs().max().item<double>();
+  return {"golden pair", difference <= kGoldenTolerance, c10::str("largest difference ", difference)};
+}
+
+}  // namespace
+
+std::vector<Check> verify_artifact(const std::filesystem::path& path) {
+  Artifact artifact = load_artifact(path);
+  return {check_digest(artifact), check_classes(artifact), check_golden_pair(artifact)};
+}
+
+}  // namespace graft

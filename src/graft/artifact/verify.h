@@ -1,0 +1,23 @@
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace graft {
+
+/// One thing that verify_artifact looked at.
+struct Check {
+  std::string name;
+  bool passed = false;
+  std::string detail;  ///< what was found, for people
+};
+
+/// Largest difference of a probability that the golden pair may show: other processors round otherwise.
+inline constexpr double kGoldenTolerance = 1e-4;
+
+/// Loads an artifact and holds it against itself: its tensors against their digest, its class names against its
+/// outputs, and its answer to the synthetic images that it carries against the answer that it carries.
+/// @throws Error when the file cannot be loaded as an artifact at all.
+std::vector<Check> verify_artifact(const std::filesystem::path& path);
+
+}  // namespace graft

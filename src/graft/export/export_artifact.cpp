@@ -1,0 +1,91 @@
+#include "graft/export/export_artifact.h"
+
+#include <torch/torch.h>
+
+#include "graft/artifact/artifact.h"
+#include "graft/artifact/verify.h"
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/core/runtime.h"
+#include "graft/image/preprocess.h"
+
+namespace graft {
+namespace {
+
+constexpr double kLogitTolerance = 1e-4;
+
+constexpr const char* kMethods = R"(
+def features(self, x: Tensor) -> Tensor:
+  return self.backbone.forward(x)
+def logits(self, x: Tensor) -> Tensor:
+  return self.head.forward(self.backbone.forward(x))
+def forward(self, images: Tensor) -> Tensor:
+  return torch.softmax(self.logits(self.preprocess(images)), 1)
+)";
+
+/// Two synthetic pictures, a gradient and a checkerboard with noise, of a size that needs resizing both ways: uint8 [2,
+/// 96, 128, 3].
+at::Tensor golden_images() {
+  const at::Tensor y = torch::arange(96).view({96, 1, 1});
+  const at::Tensor x = torch::arange(128).view({1, 128, 1});
+  const at::Tensor c = torch::arange(3).view({1, 1, 3});
+  const at::Tensor gradient = (x * (2 - c) + y * c + 20 * c).remainder(256);
+  const at::Tensor noise = (x * 73 + y * 151 + c * 29 + x * y * 7).remainder(64);
+  const at::Tensor checkers =
+      ((x.floor_divide(16) + y.floor_divide(12)).remainder(2) * 150 + noise + 0 * c).remainder(256);
+  return at::stack({gradient, checkers}).to(at::kByte).contiguous();
+}
+
+}  // namespace
+
+torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head,
+                                    const ArtifactMetadata& metadata) {
+  torch::NoGradGuard no_grad;
+  torch::jit::Module module("__torch__.graft.Model");
+  module.register_attribute("training", c10::BoolType::get(), false);
+  module.register_module("backbone", backbone);
+  module.register_module("head", head);
+  c10::List<std::string> classes(metadata.classes);
+  module.register_attribute("classes", c10::ListType::ofStrings(), classes);
+  module.define(preprocess_source(metadata.input));
+  module.define(kMethods);
+  module.eval();
+  for (const auto& parameter : module.parameters()) parameter.set_requires_grad(false);
+  const at::Tensor images = golden_images();
+  module.register_attribute("golden_images", c10::TensorType::get(), images);
+  module.register_attribute("golden_probabilities", c10::TensorType::get(), module.forward({images}).toTensor());
+  return module;
+}
+
+void save_artifact(const std::filesystem::path& path, const torch::jit::Module& module, ArtifactMetadata& metadata) {
+  metadata.tensors_sha256 = tensors_digest(module);
+  metadata.versions = {{"graft", graft_version()}, {"torch", torch_version()}};
+  replace_file(path, [&](const std::filesystem::path& temporary) {
+    try {
+      module.save(temporary.string(), {{kMetadataFile, to_json(metadata).dump(1) + "\n"}});
+    } catch (const std::exception& error) {
+      const std::string reason = error.what();
+      throw Error({"artifact '" + path.string() + "'",
+                   "cannot be written (" + reason.substr(0, reason.find('\n')) + ")", "a writable folder with room",
+                   ""});
+    }
+  });
+}
+
+void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits) {
+  torch::NoGradGuard no_grad;
+  const std::string subject = "artifact '" + path.string() + "'";
+  for (const auto& check : verify_artifact(path))
+    if (!check.passed)
+      throw Error({subject, "its " + check.name + " does not hold (" + check.detail + ")",
+                   "a file that equals what was trained", ""});
+  const Artifact artifact = load_artifact(path);
+  const at::Tensor logits = artifact.module.get_method("logits")({images}).toTensor();
+  const double scale = expected_logits.abs().max().item<double>();
+  const double difference = (logits - expected_logits).abs().max().item<double>();
+  if (!(difference <= kLogitTolerance * std::max(1.0, scale)))
+    throw Error(
+        {subject, c10::str("its logits differ from the trained network's by ", difference), "equal answers", ""});
+}
+
+}  // namespace graft

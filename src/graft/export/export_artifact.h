@@ -1,0 +1,24 @@
+#pragma once
+#include <torch/csrc/jit/api/module.h>
+
+#include <filesystem>
+
+#include "graft/artifact/metadata.h"
+
+namespace graft {
+
+/// One TorchScript module of preprocessing, backbone, head, class names and a golden pair: the artifact before it is a
+/// file.
+/// @param backbone  forward(float [N, 3, S, S]) -> [N, num_features]; no method beside it
+/// @param head  forward([N, num_features]) -> [N, classes]
+torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head,
+                                    const ArtifactMetadata& metadata);
+
+/// Writes the artifact (temporary name, sync, rename) and fills in metadata.tensors_sha256 and versions.
+void save_artifact(const std::filesystem::path& path, const torch::jit::Module& module, ArtifactMetadata& metadata);
+
+/// Loads the file anew and compares its logits on `images` (float [N, 3, S, S]) with those expected.
+/// @throws Error when they differ by more than 1e-4 of the largest, or verify_artifact finds a fault.
+void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits);
+
+}  // namespace graft
