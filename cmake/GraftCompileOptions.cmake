@@ -1,6 +1,7 @@
 # Flags of Graft's own sources; never exported to those who link Graft.
 add_library(graft_compile_options INTERFACE)
-target_compile_options(graft_compile_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+# -fPIC everywhere, programs too: a precompiled header serves one setting only.
+target_compile_options(graft_compile_options INTERFACE -fPIC -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                                        $<$<BOOL:${GRAFT_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   # False alarms on std::string concatenation (GCC bug 105651, mended in 13.3 and 14).

@@ -24,7 +24,8 @@ TEST(Loss, ValuesAndGradientsAreTorchs) {
     at::Tensor logits = reference.at("logits").clone().set_requires_grad(true);
     const bool weighted = reference.has(name + "/weights");
     const at::Tensor value =
-        loss(logits, reference.at("targets"), weighted ? reference.at(name + "/weights") : at::Tensor());
+        loss(logits, reference.at("targets"),
+             {.classes = weighted ? reference.at(name + "/weights") : at::Tensor(), .samples = {}});
     value.backward();
     EXPECT_LT(relative_error(value, reference.at(name + "/loss")), 1e-6) << name;
     EXPECT_LT(relative_error(logits.grad(), reference.at(name + "/gradient")), 1e-6) << name;
@@ -38,7 +39,7 @@ TEST(Loss, IsComputedInFloatWhateverTheLogitsAre) {
   const at::Tensor half = loss(logits.to(at::kBFloat16), targets, {});
   EXPECT_EQ(half.scalar_type(), at::kFloat);
   EXPECT_TRUE(half.equal(loss(logits, targets, {})));
-  EXPECT_NO_THROW(loss(logits, targets, at::ones({2}, at::kDouble)));
+  EXPECT_NO_THROW(loss(logits, targets, {.classes = at::ones({2}, at::kDouble), .samples = {}}));
 }
 
 TEST(LossSpec, WhatIsWrittenReadsBackTheSame) {

@@ -1,11 +1,13 @@
 #include "graft/core/runtime.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
 #include <omp.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
 #include <algorithm>
+#include <fstream>
 #include <thread>
 
 #include "graft/core/version.h"
@@ -25,6 +27,15 @@ OneThreadScope::OneThreadScope() : before_(at::get_num_threads()) {
 }
 
 OneThreadScope::~OneThreadScope() { omp_set_num_threads(before_); }
+
+std::size_t available_memory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string key; file >> key;) {
+    std::size_t kilobytes = 0;
+    if (key == "MemAvailable:" && file >> kilobytes) return kilobytes * 1024;
+  }
+  TORCH_CHECK(false, "/proc/meminfo names no MemAvailable");
+}
 
 std::string graft_version() { return kVersion; }
 

@@ -1,7 +1,6 @@
 #pragma once
+#include <cstddef>
 #include <string>
-#include <utility>
-#include <vector>
 
 namespace graft {
 
@@ -21,6 +20,9 @@ class OneThreadScope {
  private:
   int before_;
 };
+
+/// Bytes of memory that this process may still take (Linux: MemAvailable).
+std::size_t available_memory();
 
 /// Graft's version, "0.1.0".
 std::string graft_version();

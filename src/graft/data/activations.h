@@ -22,7 +22,6 @@ struct ImageSource {
   std::vector<Sample> samples;
   InputSpec input;
   Augmentation augmentation;  ///< none for evaluation
-  std::uint64_t seed = 0;     ///< of augmentation where no view is cached
   std::int64_t batch_size = 32;
   int workers = 1;
 };

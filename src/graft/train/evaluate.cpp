@@ -1,0 +1,52 @@
+#include "graft/train/evaluate.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "graft/core/error.h"
+#include "graft/core/names.h"
+#include "graft/core/parallel.h"
+
+namespace graft {
+
+void match_classes(Dataset& dataset, const std::vector<std::string>& classes) {
+  std::vector<std::int64_t> index;
+  std::vector<Problem> problems;
+  for (const auto& name : dataset.classes) {
+    const auto found = std::find(classes.begin(), classes.end(), name);
+    if (found == classes.end())
+      problems.push_back({"data '" + dataset.name + "'", "class '" + name + "' is unknown to the model",
+                          "among " + join(classes), did_you_mean(name, classes)});
+    index.push_back(found - classes.begin());
+  }
+  if (!problems.empty()) throw Error(problems);
+  for (auto& sample : dataset.samples) sample.label = index[static_cast<std::size_t>(sample.label)];
+  dataset.classes = classes;
+}
+
+ClassificationMetrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+                               const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
+  const std::size_t batches = (samples.size() + kEvaluationBatch - 1) / kEvaluationBatch;
+  std::vector<at::Tensor> rows;
+  std::vector<std::int64_t> targets;
+  const auto run_batch = [&](std::size_t batch) {
+    const auto begin = batch * kEvaluationBatch;
+    std::vector<at::Tensor> images;
+    for (std::size_t i = begin; i < std::min(samples.size(), begin + kEvaluationBatch); ++i)
+      images.push_back(predictor.fitted(samples[i].path));
+    return predictor.probabilities(at::stack(images));
+  };
+  OrderedParallel<at::Tensor>::run(
+      batches, workers, run_batch,
+      [&](std::size_t, const at::Tensor& batch) {
+        for (std::int64_t i = 0; i < batch.size(0); ++i) targets.push_back(samples[targets.size()].label);
+        rows.push_back(batch);
+        progress(targets.size());
+      },
+      stop);
+  if (rows.empty()) throw Error({"evaluation", "was stopped before its first batch", "", ""});
+  return classification_metrics(at::cat(rows), at::tensor(targets, at::kLong), predictor.classes());
+}
+
+}  // namespace graft

@@ -1,0 +1,24 @@
+#pragma once
+#include <functional>
+#include <stop_token>
+
+#include "graft/artifact/predictor.h"
+#include "graft/data/dataset.h"
+#include "graft/train/metrics.h"
+
+namespace graft {
+
+/// Images that evaluation runs in one forward.
+inline constexpr std::size_t kEvaluationBatch = 32;
+
+/// Maps a data set's labels onto an artifact's classes by name.
+/// @throws Error naming the classes that the artifact does not know.
+void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
+
+/// Runs an artifact over labelled images on `workers` threads. Labels index the artifact's classes; samples must not be
+/// empty.
+/// @param progress  called with the number of images done
+ClassificationMetrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+                               const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
+
+}  // namespace graft

@@ -1,0 +1,61 @@
+#include "graft/train/progress.h"
+
+namespace graft {
+namespace {
+
+Json best_json(const Best& best) {
+  return {{"known", best.known}, {"value", best.value}, {"phase", best.phase}, {"epoch", best.epoch}};
+}
+
+Best read_best(const Json& json) {
+  return {json.at("known").get<bool>(), json.at("value").get<double>(), json.at("phase").get<std::size_t>(),
+          json.at("epoch").get<std::int64_t>()};
+}
+
+}  // namespace
+
+bool is_better(const std::string& metric, double value, double than) {
+  return metric == "loss" ? value < than : value > than;
+}
+
+void Progress::start_epoch(std::int64_t next) {
+  epoch = next;
+  step = 0;
+  loss_sum = 0;
+  loss_images = 0;
+}
+
+void Progress::start_phase(std::size_t next) {
+  phase = next;
+  start_epoch(0);
+  phase_best = {};
+  epochs_without_better = 0;
+}
+
+Json to_json(const Progress& progress) {
+  return {{"phase", progress.phase},
+          {"epoch", progress.epoch},
+          {"step", progress.step},
+          {"loss_sum", progress.loss_sum},
+          {"loss_images", progress.loss_images},
+          {"best", best_json(progress.best)},
+          {"phase_best", best_json(progress.phase_best)},
+          {"epochs_without_better", progress.epochs_without_better},
+          {"history", progress.history}};
+}
+
+Progress read_progress(const Json& json) {
+  Progress progress;
+  progress.phase = json.at("phase").get<std::size_t>();
+  progress.epoch = json.at("epoch").get<std::int64_t>();
+  progress.step = json.at("step").get<std::int64_t>();
+  progress.loss_sum = json.at("loss_sum").get<double>();
+  progress.loss_images = json.at("loss_images").get<std::int64_t>();
+  progress.best = read_best(json.at("best"));
+  progress.phase_best = read_best(json.at("phase_best"));
+  progress.epochs_without_better = json.at("epochs_without_better").get<std::int64_t>();
+  progress.history = json.at("history");
+  return progress;
+}
+
+}  // namespace graft

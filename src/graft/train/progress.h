@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "graft/core/json.h"
+
+namespace graft {
+
+/// The better of two values of a metric.
+bool is_better(const std::string& metric, double value, double than);
+
+/// A metric's best value so far and where it was reached.
+struct Best {
+  bool known = false;
+  double value = 0;
+  std::size_t phase = 0;
+  std::int64_t epoch = 0;
+};
+
+/// Where a run stands: the step that comes next, and what has been measured.
+struct Progress {
+  std::size_t phase = 0;
+  std::int64_t epoch = 0;  ///< within the phase
+  std::int64_t step = 0;   ///< within the epoch
+  double loss_sum = 0;     ///< over the images of this epoch so far
+  std::int64_t loss_images = 0;
+  Best best;        ///< of the run
+  Best phase_best;  ///< of the phase
+  std::int64_t epochs_without_better = 0;
+  Json history = Json::array();  ///< one record an epoch
+
+  void start_epoch(std::int64_t next);
+  void start_phase(std::size_t next);
+};
+
+Json to_json(const Progress& progress);
+Progress read_progress(const Json& json);
+
+}  // namespace graft

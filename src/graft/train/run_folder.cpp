@@ -1,0 +1,54 @@
+#include "graft/train/run_folder.h"
+
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+
+namespace graft {
+namespace {
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+}  // namespace
+
+void RunFolder::create() const {
+  const std::string subject = "run folder '" + path_.string() + "'";
+  for (const auto& file : {recipe(), checkpoint(), model()})
+    if (std::filesystem::exists(file))
+      throw Error({subject, "holds a run already (" + file.filename().string() + ")", "a new folder",
+                   "choose another with --out, or go on with this one: graft train --resume " + path_.string()});
+  std::error_code failure;
+  std::filesystem::create_directories(path_, failure);
+  if (failure) throw Error({subject, "cannot be made (" + failure.message() + ")", "a writable place", ""});
+}
+
+std::filesystem::path RunFolder::next(const std::string& name) {
+  for (int i = 1;; ++i) {
+    const std::filesystem::path path = std::filesystem::path("runs") / (name + "-" + std::to_string(i));
+    if (!std::filesystem::exists(path)) return path;
+  }
+}
+
+void RunFolder::write_recipe(const Json& json) const { replace_file(recipe(), json.dump(2) + "\n"); }
+
+void RunFolder::write_split(const Dataset& dataset) const {
+  const auto base = std::filesystem::absolute(path_);
+  std::string text = "path,label,split,sha256\n";
+  for (const auto& sample : dataset.samples)
+    text += csv_cell(std::filesystem::absolute(sample.path).lexically_proximate(base).generic_string()) + "," +
+            csv_cell(dataset.classes[static_cast<std::size_t>(sample.label)]) + "," + to_string(*sample.split) + "," +
+            sample.hash + "\n";
+  replace_file(path_ / "split.csv", text);
+}
+
+void RunFolder::write_history(const Json& history) const {
+  std::string text;
+  for (const auto& record : history) text += record.dump() + "\n";
+  replace_file(path_ / "history.jsonl", text);
+}
+
+}  // namespace graft

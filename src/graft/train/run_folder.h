@@ -1,0 +1,35 @@
+#pragma once
+#include <filesystem>
+
+#include "graft/core/json.h"
+#include "graft/data/dataset.h"
+
+namespace graft {
+
+/// Where a run keeps its files: recipe.json, split.csv, checkpoint.pt, history.jsonl, metrics.json, model.pt.
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  /// Makes the folder. @throws Error when it holds a run already or cannot be made.
+  void create() const;
+  /// "runs/NAME-N" with the lowest N that is free.
+  static std::filesystem::path next(const std::string& name);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path recipe() const { return path_ / "recipe.json"; }
+  std::filesystem::path checkpoint() const { return path_ / "checkpoint.pt"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.json"; }
+  std::filesystem::path model() const { return path_ / "model.pt"; }
+
+  void write_recipe(const Json& recipe) const;
+  /// One line a sample: path relative to the folder, label, split, hash.
+  void write_split(const Dataset& dataset) const;
+  /// One JSON line an epoch.
+  void write_history(const Json& history) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace graft

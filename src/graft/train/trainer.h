@@ -1,0 +1,51 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <stop_token>
+#include <vector>
+
+#include "graft/train/observer.h"
+#include "graft/train/recipe.h"
+
+namespace graft {
+
+/// What a run starts from.
+struct RunSpec {
+  Recipe recipe;
+  std::filesystem::path data;
+  std::filesystem::path folder;          ///< where the run's files go
+  Json backbone_facts = Json::object();  ///< of the model card: {"name", "license"}; goes into the artifact
+};
+
+struct RunResult {
+  bool finished = false;  ///< false: stopped on request, the checkpoint is written
+  Json metrics;           ///< as measured on the exported file, by split; empty when not finished
+};
+
+/// Fine-tunes a backbone by a recipe and exports the best of the run.
+class Trainer {
+ public:
+  explicit Trainer(RunSpec spec);
+  ~Trainer();
+  Trainer(Trainer&&) noexcept;
+  Trainer& operator=(Trainer&&) noexcept;
+
+  /// Goes on with a run's folder, everything taken from its checkpoint.
+  /// @throws Error when the folder holds no run, or the run is finished.
+  static Trainer resume(const std::filesystem::path& folder);
+
+  /// Observers are told in the order in which they were added.
+  void add_observer(std::shared_ptr<Observer> observer);
+
+  /// Trains, exports model.pt, proves it, and measures the final figures on it. A stop is taken after the current step,
+  /// with a checkpoint.
+  /// @throws Error for whatever data, recipe, backbone or disk can cause.
+  RunResult run(std::stop_token stop = {});
+
+ private:
+  class Run;
+  explicit Trainer(std::unique_ptr<Run> run);
+  std::unique_ptr<Run> run_;
+};
+
+}  // namespace graft

@@ -1,0 +1,113 @@
+// What every backbone at hand must keep: whatever it is and however it was saved.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <set>
+
+#include "graft/backbone/backbone.h"
+#include "graft/backbone/train_selection.h"
+#include "support/fixture_backbones.h"
+#include "support/temporary_folder.h"
+
+namespace graft {
+namespace {
+
+using test::FixtureBackbone;
+
+class BackboneContract : public testing::TestWithParam<FixtureBackbone> {
+ protected:
+  BackboneContract() : reference_(GetParam().reference()) {}
+
+  Backbone load() const { return Backbone::load(GetParam().file(), static_cast<int>(reference_.at("images").size(2))); }
+
+  at::Tensor expected_features(const std::string& name) const {
+    const at::Tensor features = reference_.at(name);
+    return features.dim() == 4 ? features.mean({2, 3}) : features;
+  }
+
+  std::map<std::string, at::Tensor> reference_;
+};
+
+std::map<std::string, at::Tensor> copies(const std::map<std::string, at::Tensor>& tensors) {
+  std::map<std::string, at::Tensor> copied;
+  for (const auto& [name, tensor] : tensors) copied[name] = tensor.detach().clone();
+  return copied;
+}
+
+TEST_P(BackboneContract, FeaturesEqualPythons) {
+  torch::NoGradGuard no_grad;
+  Backbone backbone = load();
+  for (const std::string batch : {"", "3"}) {
+    const at::Tensor features = backbone.module().forward({reference_.at("images" + batch)}).toTensor();
+    const at::Tensor expected = expected_features("features" + batch);
+    ASSERT_EQ(features.sizes(), expected.sizes());
+    EXPECT_TRUE(features.equal(expected)) << "largest difference " << (features - expected).abs().max().item<float>();
+  }
+  EXPECT_EQ(backbone.num_features(), expected_features("features").size(1));
+}
+
+TEST_P(BackboneContract, AnyBoundaryPartsTheNetworkExactly) {
+  torch::NoGradGuard no_grad;
+  Backbone backbone = load();
+  const at::Tensor whole = backbone.module().forward({reference_.at("images")}).toTensor();
+  const std::size_t last = backbone.last_boundary();
+  ASSERT_GT(last, 1U);
+  for (const std::size_t boundary : std::set<std::size_t>{1, last / 2, last - 1}) {
+    const at::Tensor crossing = backbone.part(0, boundary)({reference_.at("images").clone()}).toTensor();
+    EXPECT_TRUE(backbone.part(boundary, last)({crossing}).toTensor().equal(whole)) << backbone.boundary_name(boundary);
+  }
+}
+
+TEST_P(BackboneContract, FrozenPartAgrees) {
+  torch::NoGradGuard no_grad;
+  Backbone backbone = load();
+  const at::Tensor whole = backbone.module().forward({reference_.at("images")}).toTensor();
+  auto frozen = backbone.frozen_part(0, backbone.last_boundary());
+  EXPECT_TRUE(frozen.forward({reference_.at("images")})
+                  .toTensor()
+                  .allclose(whole, 1e-3, 1e-4 * whole.abs().max().item<double>()));
+}
+
+TEST_P(BackboneContract, SavedFeaturesReload) {
+  torch::NoGradGuard no_grad;
+  test::TemporaryFolder folder;
+  Backbone backbone = load();
+  const at::Tensor whole = backbone.module().forward({reference_.at("images")}).toTensor();
+  backbone.module().save((folder / "features.pt").string());
+  auto again = torch::jit::load((folder / "features.pt").string());
+  again.eval();
+  EXPECT_TRUE(again.forward({reference_.at("images")}).toTensor().equal(whole));
+}
+
+TEST_P(BackboneContract, AStepChangesWhatTrainsAndNothingElse) {
+  Backbone backbone = load();
+  const auto selection = select_trained({"last:1"}, backbone, {}, "train");
+  ASSERT_FALSE(selection.backbone.empty());
+  apply_selection(backbone.module(), selection.backbone, BatchNormStatistics::kFrozen);
+  const auto before = copies(backbone.tensors());
+  const std::size_t boundary = backbone.boundary_below(selection.backbone);
+  const at::Tensor crossing = [&] {
+    torch::NoGradGuard no_grad;
+    return boundary == 0 ? reference_.at("images")
+                         : backbone.part(0, boundary)({reference_.at("images").clone()}).toTensor();
+  }();
+  const at::Tensor features = boundary == backbone.last_boundary()
+                                  ? crossing
+                                  : backbone.part(boundary, backbone.last_boundary())({crossing.clone()}).toTensor();
+  features.square().sum().backward();
+  {
+    torch::NoGradGuard no_grad;
+    for (const auto& [name, parameter] : backbone.parameters())
+      if (parameter.grad().defined()) parameter.sub_(parameter.grad().sign(), 1e-2);
+  }
+  std::set<std::string> changed;
+  for (const auto& [name, tensor] : backbone.tensors())
+    if (!tensor.equal(before.at(name))) changed.insert(name);
+  EXPECT_EQ(changed, selection.backbone);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, BackboneContract, testing::ValuesIn(test::fixture_backbones()),
+                         [](const auto& instance) { return instance.param.name + "_" + instance.param.kind; });
+
+}  // namespace
+}  // namespace graft

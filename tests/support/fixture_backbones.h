@@ -1,0 +1,23 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace graft::test {
+
+/// A backbone that tests/fixtures/export_backbones.py made.
+struct FixtureBackbone {
+  std::string name;
+  std::string kind;  ///< "scripted" or "traced"
+  std::filesystem::path file() const;
+  /// images, images3, logits, features, features3 as Python computed them.
+  std::map<std::string, at::Tensor> reference() const;
+};
+
+/// All of them. Fails when none was made.
+std::vector<FixtureBackbone> fixture_backbones();
+
+}  // namespace graft::test
