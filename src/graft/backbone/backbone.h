@@ -55,6 +55,9 @@ class Backbone {
   /// constants.
   torch::jit::Module frozen_part(std::size_t from, std::size_t to) const;
 
+  /// The whole network as one flat graph (self, images) -> features.
+  const std::shared_ptr<graph::Graph>& graph() const { return graph_; }
+
   /// Parameters that the features depend on, in the file's order, shared ones once.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
   /// Those and the buffers.

@@ -1,0 +1,79 @@
+#include <fmt/core.h>
+
+#include "command.h"
+#include "console.h"
+#include "graft/artifact/artifact.h"
+#include "graft/core/names.h"
+#include "graft/core/runtime.h"
+#include "graft/train/evaluate.h"
+
+namespace graft::cli {
+namespace {
+
+struct EvaluateOptions {
+  std::string model, data, split, device = "cpu";
+};
+
+/// The split asked for; by default the validation photos.
+std::vector<Sample> choose_split(const Dataset& dataset, const std::string& name) {
+  const Split split = name.empty() ? Split::kVal : parse_split(name).value();
+  auto samples = dataset.of(split);
+  if (samples.empty())
+    throw Error({"data '" + dataset.name + "'", "has no " + to_string(split) + " images", "a split that it has",
+                 "--split train, val or test"});
+  return samples;
+}
+
+std::string percent(double part) { return fmt::format("{:.2f} %", 100 * part); }
+
+void print_metrics(const ClassificationMetrics& metrics) {
+  fmt::print("{} images: accuracy {}, balanced {}, macro F1 {:.3f}, loss {:.4f}\n\n", metrics.images,
+             percent(metrics.accuracy), percent(metrics.balanced_accuracy), metrics.macro_f1, metrics.loss);
+  std::vector<std::vector<std::string>> rows{{"class", "images", "precision", "recall", "F1"}};
+  for (const auto& row : metrics.per_class)
+    rows.push_back({row.name, std::to_string(row.support), percent(row.precision), percent(row.recall),
+                    fmt::format("{:.3f}", row.f1)});
+  std::vector<std::vector<std::string>> confusion{{"true \\ predicted"}};
+  for (const auto& row : metrics.per_class) confusion[0].push_back(row.name);
+  for (std::size_t i = 0; i < metrics.confusion.size(); ++i) {
+    confusion.push_back({metrics.per_class[i].name});
+    for (const auto count : metrics.confusion[i]) confusion.back().push_back(std::to_string(count));
+  }
+  fmt::print("{}\n{}", format_table(rows), format_table(confusion));
+}
+
+void run_evaluate(const EvaluateOptions& options, bool json) {
+  set_thread_count(0);
+  const Predictor predictor = Predictor::load(options.model, options.device);
+  const double val = predictor.metadata().recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
+  Dataset dataset =
+      load_dataset(options.data, {.val = val, .on_bad_image = OnBadImage::kSkip, .workers = thread_count()});
+  for (const auto& image : dataset.skipped) fmt::print(stderr, "left out: {}: {}\n", image.path.string(), image.reason);
+  match_classes(dataset, predictor.classes());
+  const auto samples = choose_split(dataset, options.split);
+  ProgressLine progress;
+  const auto metrics = evaluate(predictor, samples, thread_count(),
+                                [&](std::size_t done) { progress.show("evaluating", done, samples.size()); });
+  progress.clear();
+  if (json)
+    print_json(to_json(metrics));
+  else
+    print_metrics(metrics);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& program, Outcome& outcome) {
+  auto* command = program.add_subcommand("evaluate", "Measure an exported model on labelled photos");
+  auto options = std::make_shared<EvaluateOptions>();
+  command->add_option("MODEL", options->model, "model.pt of graft train")->required();
+  command->add_option("DATA", options->data, "as for graft train")->required();
+  command->add_option("--split", options->split, "train, val (default) or test")
+      ->check(CLI::IsMember({"train", "val", "test"}));
+  command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  command->add_flag("--json", outcome.json, "print the figures as JSON");
+  command->footer("example: graft evaluate runs/mine/model.pt photos --split val");
+  command->callback([options, &outcome] { run_evaluate(*options, outcome.json); });
+}
+
+}  // namespace graft::cli

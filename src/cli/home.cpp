@@ -1,0 +1,60 @@
+#include "home.h"
+
+#include <algorithm>
+
+#include "graft/artifact/artifact.h"
+#include "graft/core/error.h"
+#include "graft/core/names.h"
+
+namespace graft::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool looks_like_file(const std::string& name) {
+  return name.find('/') != std::string::npos || name.ends_with(".pt") || name.ends_with(".pth") || fs::exists(name);
+}
+
+std::optional<ModelCard> card_of_file(const fs::path& file) {
+  for (auto& card : model_cards())
+    if (card.file == file.filename().string()) return std::move(card);
+  return std::nullopt;
+}
+
+}  // namespace
+
+fs::path home() {
+  const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
+  for (const auto& candidate : {folder / "../..", folder / "../share/graft"})
+    if (fs::is_directory(candidate / "models")) return candidate.lexically_normal();
+  throw Error({"model cards", "there is no folder models beside the program '" + folder.string() + "'",
+               "the source tree or share/graft", "run the program from where it was built or installed"});
+}
+
+std::vector<ModelCard> model_cards() { return read_model_cards(home() / "models"); }
+
+fs::path weights_of(const ModelCard& card) { return home() / "weights" / card.file; }
+
+ChosenBackbone choose_backbone(const std::string& name) {
+  if (looks_like_file(name)) return {name, card_of_file(name)};
+  std::vector<std::string> names;
+  for (auto& card : model_cards()) {
+    if (card.name == name) {
+      const fs::path file = weights_of(card);
+      if (!fs::exists(file))
+        throw Error({"backbone '" + name + "'", "its weights are not here (" + file.string() + ")", "the exported file",
+                     "run: " + card.export_command});
+      return {file, std::move(card)};
+    }
+    names.push_back(card.name);
+  }
+  throw Error({"backbone '" + name + "'", "is neither a file nor a model card",
+               "a TorchScript file, or one of " + join(names), did_you_mean(name, names)});
+}
+
+std::optional<InputSpec> known_input(const ChosenBackbone& backbone) {
+  if (is_artifact(backbone.file)) return load_artifact(backbone.file).metadata.input;
+  return backbone.card ? std::optional(backbone.card->input) : std::nullopt;
+}
+
+}  // namespace graft::cli

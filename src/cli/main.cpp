@@ -1,0 +1,54 @@
+#include <fmt/core.h>
+
+#include <new>
+
+#include "command.h"
+#include "console.h"
+#include "graft/core/runtime.h"
+#include "signals.h"
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+int run(int argc, char** argv) {
+  CLI::App program{"Graft: transfer learning on any TorchScript backbone", "graft"};
+  program.set_version_flag("--version",
+                           fmt::format("graft {}\nlibtorch {}", graft::graft_version(), graft::torch_version()));
+  program.require_subcommand(1);
+  graft::cli::Outcome outcome;
+  for (const auto add :
+       {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict, graft::cli::add_inspect,
+        graft::cli::add_verify, graft::cli::add_models, graft::cli::add_recipe})
+    add(program, outcome);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::Success& answer) {
+    return program.exit(answer);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "error: {}: see graft --help or graft COMMAND --help\n", error.what());
+    return kUsage;
+  } catch (const graft::Error& error) {
+    graft::cli::report(error, outcome.json);
+    return kFailed;
+  }
+  return outcome.exit_code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  graft::cli::watch_interrupts();
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr,
+               "error: memory: there is not enough: use smaller batches (--set data.batch_size=8), or --set "
+               "cache.activations=off\n");
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    fmt::print(stderr, "error: graft: {}\n", text.substr(0, text.find('\n')));
+  }
+  return kFailed;
+}

@@ -1,0 +1,133 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "command.h"
+#include "console.h"
+#include "graft/artifact/predictor.h"
+#include "graft/core/parallel.h"
+#include "graft/core/runtime.h"
+
+namespace graft::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct PredictOptions {
+  std::string model, device = "cpu";
+  std::vector<std::string> paths;
+  std::size_t top = 1;
+  double threshold = 0;
+  bool csv = false;
+};
+
+struct Answer {
+  fs::path path;
+  std::vector<ClassProbability> top;
+  std::string error;
+};
+
+void add_folder(const fs::path& folder, std::vector<fs::path>& images) {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && !entry.path().filename().string().starts_with('.')) found.push_back(entry.path());
+  std::sort(found.begin(), found.end());
+  images.insert(images.end(), found.begin(), found.end());
+}
+
+std::vector<fs::path> images_of(const std::vector<std::string>& paths) {
+  std::vector<fs::path> images;
+  for (const auto& path : paths) {
+    if (path == "-")
+      for (std::string line; std::getline(std::cin, line);) images.emplace_back(line);
+    else if (fs::is_directory(path))
+      add_folder(path, images);
+    else
+      images.emplace_back(path);
+  }
+  return images;
+}
+
+Answer predict_one(const Predictor& predictor, const fs::path& image, const PredictOptions& options) {
+  try {
+    auto top = predictor.predict(image).top(options.top);
+    std::erase_if(top, [&](const auto& scored) { return scored.probability < options.threshold; });
+    return {image, std::move(top), ""};
+  } catch (const Error& error) {
+    return {image, {}, error.problems().front().found};
+  }
+}
+
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+void print_line(const Answer& answer, bool csv) {
+  if (!answer.error.empty()) fmt::print(stderr, "error: image '{}': {}\n", answer.path.string(), answer.error);
+  if (!answer.error.empty()) return;
+  if (csv) {
+    for (const auto& scored : answer.top)
+      fmt::print("{},{},{:.6f}\n", csv_cell(answer.path.string()), csv_cell(scored.label), scored.probability);
+    return;
+  }
+  std::string line = answer.path.string();
+  for (const auto& scored : answer.top) line += fmt::format("  {} {:.1f} %", scored.label, 100 * scored.probability);
+  fmt::print("{}{}\n", line, answer.top.empty() ? "  (nothing above the threshold)" : "");
+}
+
+Json answer_json(const Answer& answer) {
+  Json json{{"path", answer.path.string()}};
+  if (!answer.error.empty()) {
+    json["error"] = answer.error;
+    return json;
+  }
+  json["top"] = Json::array();
+  for (const auto& scored : answer.top)
+    json["top"].push_back({{"class", scored.label}, {"index", scored.index}, {"probability", scored.probability}});
+  return json;
+}
+
+int run_predict(const PredictOptions& options, bool json) {
+  set_thread_count(0);
+  const auto images = images_of(options.paths);
+  if (images.empty()) throw Error({"PATH", "names no image", "files, folders, or - for paths on standard input", ""});
+  const Predictor predictor = Predictor::load(options.model, options.device);
+  if (options.csv) fmt::print("path,class,probability\n");
+  Json answers = Json::array();
+  bool failed = false;
+  const int workers = std::min(thread_count(), static_cast<int>(images.size()));
+  OrderedParallel<Answer>::run(
+      images.size(), workers, [&](std::size_t i) { return predict_one(predictor, images[i], options); },
+      [&](std::size_t, const Answer& answer) {
+        failed = failed || !answer.error.empty();
+        if (json)
+          answers.push_back(answer_json(answer));
+        else
+          print_line(answer, options.csv);
+      });
+  if (json) print_json(answers);
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& program, Outcome& outcome) {
+  auto* command = program.add_subcommand("predict", "Classify photos with an exported model");
+  auto options = std::make_shared<PredictOptions>();
+  command->add_option("MODEL", options->model, "model.pt of graft train")->required();
+  command->add_option("PATH", options->paths, "image files, folders, or - for paths on standard input")->required();
+  command->add_option("--top", options->top, "how many classes to name, likeliest first")->check(CLI::PositiveNumber);
+  command->add_option("--threshold", options->threshold, "leave out classes less probable than this")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  auto* csv = command->add_flag("--csv", options->csv, "one line a class: path,class,probability");
+  command->add_flag("--json", outcome.json, "print the answers as JSON")->excludes(csv);
+  command->footer("example: graft predict runs/mine/model.pt holiday.jpg --top 3");
+  command->callback([options, &outcome] { outcome.exit_code = run_predict(*options, outcome.json); });
+}
+
+}  // namespace graft::cli

@@ -1,0 +1,49 @@
+#include <fmt/core.h>
+
+#include "command.h"
+#include "console.h"
+#include "graft/train/recipe.h"
+
+namespace graft::cli {
+namespace {
+
+struct RecipeOptions {
+  std::string preset = "probe";
+  std::string check;
+};
+
+void run_recipe(const RecipeOptions& options, bool json) {
+  if (options.check.empty()) {
+    Json recipe = preset_recipe(options.preset);
+    Json full;
+    for (const char* key : {"graft", "seed", "task", "device", "precision", "threads"}) full[key] = recipe[key];
+    full["backbone"] = {{"file", "weights/efficientnet_lite0.pt"}};
+    full["input"] = to_json(InputSpec{});
+    lay_over(full, recipe);
+    print_json(full);
+    return;
+  }
+  // What a recipe leaves out comes from the preset, as in graft train.
+  Json recipe = preset_recipe(options.preset);
+  lay_over(recipe, read_json_file(options.check));
+  if (!recipe.contains("backbone")) recipe["backbone"] = {{"file", "given by --backbone"}};
+  read_recipe(recipe, "");
+  if (json)
+    print_json({{"recipe", options.check}, {"valid", true}});
+  else
+    fmt::print("{}: a valid recipe\n", options.check);
+}
+
+}  // namespace
+
+void add_recipe(CLI::App& program, Outcome& outcome) {
+  auto* command = program.add_subcommand("recipe", "Print a preset's full recipe, or check one");
+  auto options = std::make_shared<RecipeOptions>();
+  command->add_option("--preset", options->preset, "probe, finetune or gradual");
+  command->add_option("--check", options->check, "name every mistake of this recipe");
+  command->add_flag("--json", outcome.json, "answer as JSON");
+  command->footer("example: graft recipe --preset finetune > mine.json && graft recipe --check mine.json");
+  command->callback([options, &outcome] { run_recipe(*options, outcome.json); });
+}
+
+}  // namespace graft::cli

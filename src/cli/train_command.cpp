@@ -1,0 +1,137 @@
+#include <fmt/core.h>
+
+#include "command.h"
+#include "console.h"
+#include "graft/backbone/backbone.h"
+#include "graft/core/files.h"
+#include "graft/core/hash.h"
+#include "graft/train/run_folder.h"
+#include "graft/train/trainer.h"
+#include "home.h"
+#include "signals.h"
+#include "train_console.h"
+
+namespace graft::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainOptions {
+  std::string data, backbone, preset, recipe, out, device, resume;
+  std::vector<std::string> set;
+  std::int64_t seed = -1;
+  int threads = -1;
+  bool quiet = false;
+};
+
+/// Preset, card, recipe, --set, flags: each laid over what came before.
+RunSpec make_spec(const TrainOptions& options) {
+  const Json own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
+  const fs::path base = options.recipe.empty() ? fs::path() : fs::path(options.recipe).parent_path();
+  Json recipe = preset_recipe(options.preset.empty() ? "probe" : options.preset);
+  Json over = own;
+  for (const auto& assignment : options.set) set_key(over, assignment);
+  // The backbone decides the input's defaults, so it is looked up first.
+  std::string name = options.backbone;
+  if (name.empty() && over.contains("backbone") && over["backbone"].is_object()) {
+    const std::string file = over["backbone"].value("file", "");
+    name = file.empty() || fs::path(file).is_absolute() ? file : (base / file).string();
+  }
+  if (name.empty())
+    throw Error({"backbone", "none is named", "--backbone NAME or FILE", "graft models lists the names"});
+  const ChosenBackbone chosen = choose_backbone(name);
+  if (const auto input = known_input(chosen)) recipe["input"] = to_json(*input);
+  if (!own.is_object())
+    throw Error({"recipe '" + options.recipe + "'", "is no JSON object", "a recipe", "graft recipe prints one"});
+  lay_over(recipe, own);
+  for (const auto& assignment : options.set) set_key(recipe, assignment);
+  if (!options.backbone.empty() || !recipe["backbone"].contains("sha256") || recipe["backbone"]["sha256"] == "")
+    recipe["backbone"]["sha256"] = sha256_file(chosen.file);
+  recipe["backbone"]["file"] = fs::absolute(chosen.file).string();
+  if (!options.device.empty()) recipe["device"] = options.device;
+  if (options.seed >= 0) recipe["seed"] = options.seed;
+  if (options.threads >= 0) recipe["threads"] = options.threads;
+  RunSpec spec;
+  spec.recipe = read_recipe(recipe, base);
+  spec.data = options.data;
+  if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
+  return spec;
+}
+
+std::string default_folder(const fs::path& data) {
+  const fs::path absolute = fs::weakly_canonical(data);
+  return RunFolder::next((fs::is_directory(absolute) ? absolute : absolute.parent_path()).filename().string()).string();
+}
+
+void print_result(const RunResult& result, const fs::path& folder, std::FILE* out) {
+  for (const auto& [split, metrics] : result.metrics.items())
+    fmt::print(out,
+               "{}: accuracy {:.2f} %, balanced {:.2f} %, macro F1 {:.3f}, loss {:.4f} on {} images (measured on the "
+               "exported file)\n",
+               split, 100 * metrics["accuracy"].get<double>(), 100 * metrics["balanced_accuracy"].get<double>(),
+               metrics["macro_f1"].get<double>(), metrics["loss"].get<double>(), metrics["images"].get<std::int64_t>());
+  fmt::print(out, "model: {}\ntry: graft predict {} PHOTO\n", (folder / "model.pt").string(),
+             (folder / "model.pt").string());
+}
+
+int run_training(const TrainOptions& options, bool json) {
+  std::FILE* out = json ? stderr : stdout;
+  const bool resuming = !options.resume.empty();
+  RunSpec spec;
+  fs::path folder = options.resume;
+  if (!resuming) {
+    if (options.data.empty())
+      throw Error({"DATA", "is missing", "a folder of class folders, or a .csv or .tsv table",
+                   "graft train --help shows an example"});
+    spec = make_spec(options);
+    folder = spec.folder = options.out.empty() ? default_folder(options.data) : options.out;
+    if (!options.quiet) fmt::print(out, "run folder: {}\n", folder.string());
+    if (!options.quiet && !spec.backbone_facts.contains("name"))
+      fmt::print(out,
+                 "no model card for {}: input {} px, mean {} std {} (set input.* in the recipe where the network was "
+                 "trained otherwise)\n",
+                 spec.recipe.backbone.string(), spec.recipe.input.size, Json(spec.recipe.input.mean).dump(),
+                 Json(spec.recipe.input.std).dump());
+  }
+  Trainer trainer = resuming ? Trainer::resume(folder) : Trainer(std::move(spec));
+  trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
+  const RunResult result = trainer.run(interrupted());
+  if (!result.finished) {
+    fmt::print(stderr, "stopped; go on with: graft train --resume {}\n", folder.string());
+    return kInterruptedStatus;
+  }
+  if (json)
+    print_json({{"run", folder.string()}, {"model", (folder / "model.pt").string()}, {"metrics", result.metrics}});
+  else if (!options.quiet)
+    print_result(result, folder, out);
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& program, Outcome& outcome) {
+  auto* command = program.add_subcommand("train", "Fine-tune a backbone on labelled photos and export one file");
+  auto options = std::make_shared<TrainOptions>();
+  auto* data = command->add_option(
+      "DATA", options->data, "folder of class folders, folder with train/ and val/, or .csv/.tsv with path,label");
+  auto* backbone = command->add_option("--backbone", options->backbone,
+                                       "name of a model card, or a TorchScript file (an artifact too)");
+  command->add_option("--preset", options->preset, "probe (default), finetune or gradual");
+  command->add_option("--recipe", options->recipe, "JSON recipe laid over the preset");
+  command->add_option("--set", options->set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
+      ->allow_extra_args(false);
+  command->add_option("--out", options->out, "run folder (default runs/DATA-N)");
+  command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  command->add_option("--seed", options->seed, "seed of everything random")->check(CLI::NonNegativeNumber);
+  command->add_option("--threads", options->threads, "threads to compute with (default one a core)")
+      ->check(CLI::Range(1, 1024));
+  command->add_option("--resume", options->resume, "go on with this run's folder, everything else taken from it")
+      ->excludes(data)
+      ->excludes(backbone);
+  command->add_flag("--quiet", options->quiet, "print errors alone");
+  command->add_flag("--json", outcome.json, "print the result as JSON");
+  command->footer("example: graft train photos --backbone efficientnet_lite0 --preset finetune --out runs/mine");
+  command->callback([options, &outcome] { outcome.exit_code = run_training(*options, outcome.json); });
+}
+
+}  // namespace graft::cli
