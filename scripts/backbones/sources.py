@@ -107,6 +107,8 @@ def from_timm(name: str, pretrained: bool, num_classes: int | None) -> Backbone:
         module = timm.create_model(name, pretrained=pretrained, scriptable=True, **options)
     except TypeError:  # networks of timm that know nothing of scripting refuse the option
         module = timm.create_model(name, pretrained=pretrained, **options)
+    except RuntimeError as error:  # no such published weights, or no hub to take them from
+        raise ExportError(f"timm {name}: {str(error).splitlines()[0]}") from error
     origin = f"timm {name}, {'published' if pretrained else 'random'} weights"
     side = module.pretrained_cfg["input_size"][-1]
     return Backbone(name.replace(".", "_"), module.eval(), side, origin, module.pretrained_cfg if pretrained else None)

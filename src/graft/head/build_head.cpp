@@ -121,7 +121,7 @@ Module build_head(const HeadSpec& spec, std::int64_t num_features, std::int64_t 
     } else {
       head.register_module(name, activation(emitter, layer));
     }
-    source += "    x = self." + name + "(x)\n";
+    source += "    x = self." + name + ".forward(x)\n";
   }
   TORCH_CHECK(width == num_outputs, "the head ends in ", width, " values, expected ", num_outputs);
   head.define(source + "    return x\n");

@@ -85,7 +85,8 @@ bool read_layer(const Json& value, const std::string& path, std::vector<HeadLaye
         {path, "is " + value.dump(), "a layer: an object with one of " + join(kinds()), did_you_mean(first, kinds())});
     return false;
   }
-  HeadLayer layer{.kind = row->kind};
+  HeadLayer layer;
+  layer.kind = row->kind;
   JsonReader reader(value, path, problems);
   row->read(reader, layer);
   reader.finish();

@@ -62,12 +62,13 @@ std::vector<Optimizer::Batch> Optimizer::batches(const ParameterGroup& group, co
              other.fresh == fresh;
     });
     if (batch == batches.end()) {
-      batches.push_back({.slots = std::vector<std::vector<at::Tensor>>(slot_count),
-                         .fresh = fresh,
-                         .lr = settings.lr * group.lr_scale,
-                         .weight_decay = group.weight_decay,
-                         .momentum = settings.momentum});
+      batches.emplace_back();
       batch = std::prev(batches.end());
+      batch->slots.resize(slot_count);
+      batch->fresh = fresh;
+      batch->lr = settings.lr * group.lr_scale;
+      batch->weight_decay = group.weight_decay;
+      batch->momentum = settings.momentum;
     }
     batch->parameters.push_back(parameter);
     batch->gradients.push_back(laid_out_like(gradient, parameter));

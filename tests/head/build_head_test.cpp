@@ -1,0 +1,146 @@
+#include "graft/head/build_head.h"
+
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include "graft/head/activation.h"
+#include "support/parity.h"
+#include "support/temporary_folder.h"
+
+namespace graft {
+namespace {
+
+using test::ParityFixture;
+using test::relative_error;
+using torch::jit::Module;
+
+HeadSpec spec_of(const Json& value) {
+  std::vector<Problem> problems;
+  HeadSpec spec = read_head_spec(value, "head", problems);
+  if (!problems.empty()) throw Error(std::move(problems));
+  return spec;
+}
+
+HeadSpec full_spec() {
+  return spec_of(Json::parse(R"([{"batch_norm": {}}, {"dropout": 0.5}, {"linear": 16, "init": "orthogonal"},
+      {"activation": "prelu"}, {"batch_norm": {}}, {"dropout": 0.25}, {"linear": "classes"}])"));
+}
+
+std::map<std::string, at::Tensor> tensors_of(const Module& module) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& item : module.named_parameters()) tensors[item.name] = item.value;
+  for (const auto& item : module.named_buffers()) tensors[item.name] = item.value;
+  return tensors;
+}
+
+TEST(BuildHead, ParametersAndBuffersHaveTheNamesShapesAndTypesOfTorch) {
+  const Module head = build_head(full_spec(), 24, 5, 1);
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  for (const auto& item : head.named_parameters()) {
+    shapes[item.name] = item.value.sizes().vec();
+    EXPECT_TRUE(item.value.requires_grad() && item.value.is_leaf()) << item.name;
+    EXPECT_EQ(item.value.scalar_type(), at::kFloat) << item.name;
+  }
+  const std::map<std::string, std::vector<std::int64_t>> expected{
+      {"batch_norm_0.weight", {24}}, {"batch_norm_0.bias", {24}},  {"linear_2.weight", {16, 24}},
+      {"linear_2.bias", {16}},       {"activation_3.weight", {1}}, {"batch_norm_4.weight", {16}},
+      {"batch_norm_4.bias", {16}},   {"linear_6.weight", {5, 16}}, {"linear_6.bias", {5}}};
+  EXPECT_EQ(shapes, expected);
+  EXPECT_EQ(head.named_buffers().size(), 6U);
+  EXPECT_EQ(head.attr("batch_norm_0").toModule().attr("num_batches_tracked").toTensor().scalar_type(), at::kLong);
+}
+
+TEST(BuildHead, TrainsAndEvaluatesAsItsTwinInTorch) {
+  const ParityFixture reference("head/layers.pt");
+  Module head = build_head(spec_of(reference.json("head")), 11, 3, 1);
+  for (const auto& item : head.named_parameters()) {
+    torch::NoGradGuard no_grad;
+    item.value.copy_(reference.at("initial/" + item.name));
+  }
+  for (const auto& step : reference.cases("evaluated")) {
+    head.train();
+    at::Tensor x = reference.at(step + "/x").clone().set_requires_grad(true);
+    const at::Tensor y = head.forward({x}).toTensor();
+    EXPECT_LT(relative_error(y, reference.at(step + "/y")), 1e-6);
+    for (const auto& item : head.named_parameters()) item.value.mutable_grad().reset();
+    (y * reference.at(step + "/weights")).sum().backward();
+    EXPECT_LT(relative_error(x.grad(), reference.at(step + "/gradient/x")), 1e-6);
+    for (const auto& item : head.named_parameters())
+      EXPECT_LT(relative_error(item.value.grad(), reference.at(step + "/gradient/" + item.name)), 1e-6) << item.name;
+    for (const auto& item : head.named_buffers())
+      EXPECT_LT(relative_error(item.value, reference.at(step + "/buffer/" + item.name)), 1e-6) << item.name;
+    head.eval();
+    EXPECT_LT(relative_error(head.forward({x}).toTensor(), reference.at(step + "/evaluated")), 1e-6);
+  }
+  EXPECT_EQ(reference.cases("evaluated").size(), 5U);
+}
+
+TEST(BuildHead, EveryActivationIsTorchs) {
+  const ParityFixture reference("head/activations.pt");
+  for (const auto& name : activation_names()) {
+    Module head =
+        build_head(spec_of(Json::array({{{"activation", name}}, {{"linear", "classes"}, {"bias", false}}})), 3, 3, 1);
+    {
+      torch::NoGradGuard no_grad;
+      head.attr("linear_1").toModule().attr("weight").toTensor().copy_(torch::eye(3));
+    }
+    at::Tensor x = reference.at("x").clone().set_requires_grad(true);
+    const at::Tensor y = head.forward({x}).toTensor();
+    y.sum().backward();
+    EXPECT_LT(relative_error(y, reference.at(name + "/y")), 1e-6) << name;
+    EXPECT_LT(relative_error(x.grad(), reference.at(name + "/gradient")), 1e-6) << name;
+  }
+}
+
+TEST(BuildHead, SavedAndReloadedItIsTheSameAndStillTrains) {
+  const test::TemporaryFolder folder;
+  Module head = build_head(full_spec(), 24, 5, 1);
+  const at::Tensor x = torch::randn({6, 24});
+  head.forward({x});
+  head.eval();
+  const at::Tensor expected = head.forward({x}).toTensor();
+  head.save((folder / "head.pt").string());
+  Module again = torch::jit::load((folder / "head.pt").string());
+  EXPECT_TRUE(again.forward({x}).toTensor().equal(expected));
+
+  const auto before = tensors_of(again.deepcopy());
+  again.train();
+  EXPECT_FALSE(again.forward({x}).toTensor().equal(again.forward({x}).toTensor())) << "dropout is off in training";
+  const auto after = tensors_of(again);
+  EXPECT_EQ(after.at("batch_norm_4.num_batches_tracked").item<int>(),
+            before.at("batch_norm_4.num_batches_tracked").item<int>() + 2);
+  EXPECT_FALSE(after.at("batch_norm_0.running_mean").equal(before.at("batch_norm_0.running_mean")));
+}
+
+TEST(BuildHead, EvaluationChangesNothing) {
+  Module head = build_head(full_spec(), 24, 5, 1);
+  head.eval();
+  const auto before = tensors_of(head.deepcopy());
+  const at::Tensor x = torch::randn({1, 24});
+  EXPECT_TRUE(head.forward({x}).toTensor().equal(head.forward({x}).toTensor()));
+  for (const auto& [name, tensor] : tensors_of(head)) EXPECT_TRUE(tensor.equal(before.at(name))) << name;
+}
+
+TEST(BuildHead, BatchNormRefusesToLearnFromOneSample) {
+  Module head = build_head(full_spec(), 24, 5, 1);
+  EXPECT_ANY_THROW(head.forward({torch::randn({1, 24})}));
+  EXPECT_TRUE(tensors_of(head).at("batch_norm_0.running_var").equal(torch::ones({24})));
+  EXPECT_NO_THROW(head.forward({torch::randn({2, 24})}));
+}
+
+TEST(BuildHead, TheSeedDecidesEveryBit) {
+  const auto first = tensors_of(build_head(full_spec(), 24, 5, 7)),
+             again = tensors_of(build_head(full_spec(), 24, 5, 7)),
+             other = tensors_of(build_head(full_spec(), 24, 5, 8));
+  for (const auto& [name, tensor] : first) EXPECT_TRUE(tensor.equal(again.at(name))) << name;
+  EXPECT_FALSE(first.at("linear_2.weight").equal(other.at("linear_2.weight")));
+  EXPECT_FALSE(first.at("linear_6.bias").equal(other.at("linear_6.bias")));
+}
+
+TEST(BuildHead, OneLinearLayerOfOneValueWorks) {
+  Module head = build_head(spec_of(Json::parse(R"([{"linear": "classes"}])")), 1, 1, 0);
+  EXPECT_EQ(head.forward({torch::ones({3, 1})}).toTensor().sizes(), (std::vector<std::int64_t>{3, 1}));
+}
+
+}  // namespace
+}  // namespace graft

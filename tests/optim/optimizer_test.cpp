@@ -1,0 +1,229 @@
+#include "graft/optim/optimizer.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "graft/optim/schedule.h"
+#include "support/parity.h"
+
+namespace graft {
+namespace {
+
+using test::ParityFixture;
+using test::relative_error;
+using testing::HasSubstr;
+
+const std::vector<std::string> kSpecs{R"({"sgd": {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}})",
+                                      R"({"adamw": {"lr": 0.01, "amsgrad": true}})", R"({"adamw": {"lr": 0.01}})"};
+
+OptimizerSpec spec_of(const Json& value) {
+  std::vector<Problem> problems;
+  OptimizerSpec spec = read_optimizer_spec(value, "optimizer", problems);
+  if (!problems.empty()) throw Error(std::move(problems));
+  return spec;
+}
+
+at::Tensor parameter(std::vector<std::int64_t> shape, int seed) {
+  at::manual_seed(static_cast<std::uint64_t>(seed));
+  return at::randn(shape).set_requires_grad(true);
+}
+
+std::vector<ParameterGroup> two_groups() {
+  return {{.names = {"a.weight", "a.bias"}, .parameters = {parameter({7, 5}, 1), parameter({7}, 2)}},
+          {.names = {"b.weight"}, .parameters = {parameter({3, 33}, 3)}, .lr_scale = 0.25, .weight_decay = false}};
+}
+
+/// Gives each parameter a gradient that depends on the step alone, and steps.
+void run(Optimizer& optimizer, int first, int end, double lr) {
+  for (int step = first; step < end; ++step) {
+    at::manual_seed(static_cast<std::uint64_t>(100 + step));
+    for (const auto& group : optimizer.groups())
+      for (const auto& tensor : group.parameters) tensor.mutable_grad() = at::randn(tensor.sizes());
+    optimizer.step({lr, {}});
+  }
+}
+
+TEST(Optimizer, FiftyStepsAreTorchs) {
+  const ParityFixture reference("optim/optimizers.pt");
+  const auto cases = reference.cases("optimizer");
+  EXPECT_GE(cases.size(), 11U);
+  for (const auto& name : cases) {
+    const OptimizerSpec spec = spec_of(reference.json(name + "/optimizer"));
+    std::vector<Problem> problems;
+    const auto schedule = make_schedule(read_schedule_spec(reference.json(name + "/schedule"), "schedule", problems),
+                                        spec.lr(), {.epochs = 1, .steps_per_epoch = 50});
+    std::vector<ParameterGroup> groups;
+    for (const std::string key : {"plain", "scaled", "undecayed"})
+      groups.push_back({.names = {key},
+                        .parameters = {reference.at("initial/" + key).clone().set_requires_grad(true)},
+                        .lr_scale = key == "scaled" ? 0.5 : 1,
+                        .weight_decay = key != "undecayed"});
+    const auto optimizer = make_optimizer(spec, groups);
+    for (std::int64_t step = 0; step < 50; ++step) {
+      for (const auto& group : groups)
+        group.parameters[0].mutable_grad() = reference.at("gradients/" + group.names[0])[step].clone();
+      optimizer->step(schedule(step));
+      for (const auto& group : groups)
+        ASSERT_LT(relative_error(group.parameters[0], reference.at(name + "/" + group.names[0])[step]), 1e-6)
+            << name << ", " << group.names[0] << ", step " << step;
+    }
+  }
+}
+
+TEST(Optimizer, SavedAndLoadedStateGoesOnBitForBit) {
+  for (const auto& text : kSpecs) {
+    const OptimizerSpec spec = spec_of(Json::parse(text));
+    const auto whole = make_optimizer(spec, two_groups());
+    run(*whole, 0, 20, 0.01);
+
+    const auto first = make_optimizer(spec, two_groups());
+    run(*first, 0, 10, 0.01);
+    std::map<std::string, at::Tensor> saved;
+    for (const auto& [key, tensor] : first->state()) saved[key] = tensor.clone();
+    auto groups = two_groups();
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (std::size_t i = 0; i < groups[g].parameters.size(); ++i)
+        groups[g].parameters[i].set_data(first->groups()[g].parameters[i].detach().clone());
+    const auto second = make_optimizer(spec, groups);
+    second->load_state(saved);
+    run(*second, 10, 20, 0.01);
+
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (std::size_t i = 0; i < groups[g].parameters.size(); ++i)
+        EXPECT_TRUE(groups[g].parameters[i].equal(whole->groups()[g].parameters[i])) << text;
+    const auto expected = whole->state();
+    const auto found = second->state();
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [key, tensor] : expected) EXPECT_TRUE(found.at(key).equal(tensor)) << key;
+  }
+}
+
+TEST(Optimizer, LoadedStateIsACopy) {
+  const auto first = make_optimizer(spec_of(Json::parse(kSpecs[0])), two_groups());
+  run(*first, 0, 1, 0.01);
+  const auto second = make_optimizer(spec_of(Json::parse(kSpecs[0])), two_groups());
+  second->load_state(first->state());
+  const at::Tensor before = first->state().at("a.bias/momentum_buffer").clone();
+  run(*second, 1, 2, 0.01);
+  EXPECT_TRUE(first->state().at("a.bias/momentum_buffer").equal(before));
+  EXPECT_FALSE(second->state().at("a.bias/momentum_buffer").equal(before));
+}
+
+TEST(Optimizer, StateIsNamedAfterTheParameters) {
+  const auto optimizer = make_optimizer(spec_of(Json::parse(kSpecs[1])), two_groups());
+  EXPECT_TRUE(optimizer->state().empty());
+  run(*optimizer, 0, 3, 0.01);
+  std::vector<std::string> keys;
+  for (const auto& [key, tensor] : optimizer->state()) keys.push_back(key);
+  EXPECT_EQ(keys.size(), 12U);
+  EXPECT_THAT(keys, testing::IsSupersetOf({"a.weight/exp_avg", "b.weight/exp_avg_sq", "a.bias/max_exp_avg_sq"}));
+  EXPECT_EQ(optimizer->state().at("a.bias/step").item<double>(), 3);
+}
+
+TEST(Optimizer, AParameterWithoutGradientIsLeftAloneAndStartsAfreshLater) {
+  for (const auto& text : kSpecs) {
+    auto late = two_groups(), alone = two_groups();
+    const auto optimizer = make_optimizer(spec_of(Json::parse(text)), late);
+    const at::Tensor untouched = late[0].parameters[1].detach().clone();
+    for (int step = 0; step < 3; ++step) {
+      late[0].parameters[0].mutable_grad() = at::ones({7, 5});
+      optimizer->step({0.1, {}});
+    }
+    EXPECT_TRUE(late[0].parameters[1].equal(untouched));
+    EXPECT_FALSE(optimizer->state().contains("a.bias/step") || optimizer->state().contains("a.bias/momentum_buffer"));
+
+    // Its first step then equals the first step of a new optimizer, beside a neighbour in its fourth.
+    const auto fresh = make_optimizer(spec_of(Json::parse(text)), alone);
+    late[0].parameters[1].mutable_grad() = at::ones({7});
+    alone[0].parameters[1].mutable_grad() = at::ones({7});
+    optimizer->step({0.1, {}});
+    fresh->step({0.1, {}});
+    EXPECT_TRUE(late[0].parameters[1].equal(alone[0].parameters[1])) << text;
+  }
+}
+
+TEST(Optimizer, MemoryLayoutsOfGradientAndParameterMayDiffer) {
+  for (const auto& text : kSpecs) {
+    const at::Tensor plain = parameter({4, 3, 2, 2}, 1);
+    const at::Tensor last = plain.detach().contiguous(at::MemoryFormat::ChannelsLast).set_requires_grad(true);
+    const auto a = make_optimizer(spec_of(Json::parse(text)), {{.names = {"w"}, .parameters = {plain}}});
+    const auto b = make_optimizer(spec_of(Json::parse(text)), {{.names = {"w"}, .parameters = {last}}});
+    run(*a, 0, 3, 0.1);
+    run(*b, 0, 3, 0.1);  // contiguous gradients for a channels_last parameter
+    EXPECT_TRUE(plain.equal(last)) << text;
+    EXPECT_TRUE(last.is_contiguous(at::MemoryFormat::ChannelsLast));
+  }
+}
+
+TEST(Optimizer, ParametersOfSeveralTypesTrainTogether) {
+  for (const auto& text : kSpecs) {
+    const at::Tensor narrow = parameter({9}, 1), wide = at::ones({9}, at::kDouble).set_requires_grad(true);
+    const auto optimizer =
+        make_optimizer(spec_of(Json::parse(text)), {{.names = {"n", "w"}, .parameters = {narrow, wide}}});
+    const at::Tensor before = narrow.detach().clone();
+    narrow.mutable_grad() = at::ones({9});
+    wide.mutable_grad() = at::ones({9}, at::kDouble);
+    optimizer->step({0.1, {}});
+    EXPECT_TRUE((narrow < before).all().item<bool>() && (wide < 1).all().item<bool>()) << text;
+  }
+}
+
+TEST(Optimizer, ZeroGradUndefinesThem) {
+  const auto optimizer = make_optimizer({}, two_groups());
+  run(*optimizer, 0, 1, 0.1);
+  optimizer->zero_grad();
+  for (const auto& group : optimizer->groups())
+    for (const auto& tensor : group.parameters) EXPECT_FALSE(tensor.grad().defined());
+}
+
+TEST(Optimizer, MomentumOfTheScheduleReplacesTheOption) {
+  const auto moved = [](const std::string& text, std::optional<double> momentum) {
+    auto groups = two_groups();
+    const auto optimizer = make_optimizer(spec_of(Json::parse(text)), groups);
+    for (int step = 0; step < 3; ++step) {
+      groups[0].parameters[0].mutable_grad() = at::full({7, 5}, 1.0 + step);
+      optimizer->step({0.1, momentum});
+    }
+    return groups[0].parameters[0].detach();
+  };
+  EXPECT_TRUE(moved(R"({"sgd": {"momentum": 0.5}})", 0.9).equal(moved(R"({"sgd": {"momentum": 0.9}})", {})));
+  EXPECT_TRUE(moved(R"({"sgd": {}})", 0.9).equal(moved(R"({"sgd": {"momentum": 0.9}})", {})));
+  EXPECT_TRUE(moved(R"({"sgd": {"momentum": 0.9}})", 0.0).equal(moved(R"({"sgd": {}})", {})));
+  EXPECT_TRUE(moved(R"("adamw")", 0.5).equal(moved(R"({"adamw": {"betas": [0.5, 0.999]}})", {})));
+}
+
+TEST(Optimizer, StateThatDoesNotFitIsRefusedAndChangesNothing) {
+  const auto optimizer = make_optimizer(spec_of(Json::parse(kSpecs[2])), two_groups());
+  run(*optimizer, 0, 1, 0.01);
+  const auto good = optimizer->state();
+  const at::Tensor kept = good.at("a.weight/exp_avg").clone();
+  const auto refused = [&](const std::function<void(std::map<std::string, at::Tensor>&)>& spoil, const char* word) {
+    auto bad = good;
+    bad["a.weight/exp_avg"] = at::zeros({7, 5});
+    spoil(bad);
+    try {
+      optimizer->load_state(bad);
+      FAIL() << "accepted: " << word;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(word));
+    }
+    EXPECT_TRUE(optimizer->state().at("a.weight/exp_avg").equal(kept));
+  };
+  refused([](auto& state) { state["a.wait/exp_avg"] = at::zeros({1}); }, "a.weight");
+  refused([](auto& state) { state["a.weight/momentum_buffer"] = at::zeros({7, 5}); }, "a.weight/momentum_buffer");
+  refused([](auto& state) { state["a.weight/exp_avg"] = at::zeros({5, 7}); }, "[7, 5]");
+  refused([](auto& state) { state["a.weight/exp_avg_sq"] = at::zeros({7, 5}, at::kDouble); }, "exp_avg_sq");
+  refused([](auto& state) { state.erase("a.weight/step"); }, "incomplete");
+}
+
+TEST(Optimizer, AParameterStandsInOnePlaceOnly) {
+  const at::Tensor shared = parameter({2}, 1);
+  EXPECT_ANY_THROW(make_optimizer({}, {{.names = {"a", "b"}, .parameters = {shared, shared}}}));
+  EXPECT_ANY_THROW(make_optimizer({}, {{.names = {"a", "a"}, .parameters = {shared, parameter({2}, 2)}}}));
+  EXPECT_ANY_THROW(make_optimizer({}, {{.names = {"a"}, .parameters = {shared, parameter({2}, 2)}}}));
+}
+
+}  // namespace
+}  // namespace graft

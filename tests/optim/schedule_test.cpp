@@ -1,0 +1,136 @@
+#include "graft/optim/schedule.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "support/parity.h"
+
+namespace graft {
+namespace {
+
+using test::ParityFixture;
+using testing::HasSubstr;
+
+ScheduleSpec read(const std::string& text, std::vector<Problem>& problems) {
+  return read_schedule_spec(Json::parse(text), "schedule", problems);
+}
+
+ScheduleSpec spec_of(const std::string& text) {
+  std::vector<Problem> problems;
+  ScheduleSpec spec = read(text, problems);
+  if (!problems.empty()) throw Error(std::move(problems));
+  return spec;
+}
+
+TEST(Schedule, EveryStepIsTorchs) {
+  const ParityFixture reference("optim/schedules.pt");
+  const double lr = reference.at("lr").item<double>(), unset = reference.at("momentum").item<double>();
+  const auto cases = reference.cases("settings");
+  EXPECT_GE(cases.size(), 18U);
+  for (const auto& name : cases) {
+    const auto plan = reference.at(name + "/plan");
+    const auto schedule = make_schedule(spec_of(reference.json(name + "/schedule").dump()), lr,
+                                        {plan[0].item<std::int64_t>(), plan[1].item<std::int64_t>()});
+    const auto& rows = reference.at(name + "/settings");
+    for (std::int64_t step = 0; step < rows.size(0); ++step) {
+      const StepSettings settings = schedule(step);
+      const double expected = rows[step][0].item<double>();
+      EXPECT_NEAR(settings.lr, expected, 1e-9 * lr) << name << ", step " << step;
+      EXPECT_NEAR(settings.momentum.value_or(unset), rows[step][1].item<double>(), 1e-9) << name << ", step " << step;
+    }
+  }
+}
+
+TEST(Schedule, BeyondTheEndTheLastStepHolds) {
+  for (const char* text : {R"("constant")", R"({"step": {"step_size": 1}})", R"("cosine")", R"("one_cycle")",
+                           R"({"one_cycle": {"three_phase": true}})", R"({"cosine": {"warmup_epochs": 1}})"}) {
+    const auto schedule = make_schedule(spec_of(text), 0.1, {.epochs = 3, .steps_per_epoch = 7});
+    const StepSettings last = schedule(20);
+    for (const std::int64_t beyond : {21LL, 22LL, 1'000'000'000'000LL}) {
+      EXPECT_EQ(schedule(beyond).lr, last.lr) << text;
+      EXPECT_EQ(schedule(beyond).momentum, last.momentum) << text;
+    }
+    EXPECT_ANY_THROW(schedule(-1)) << text;
+  }
+}
+
+TEST(Schedule, PlansOfOneAndTwoStepsHaveFiniteRates) {
+  for (const std::int64_t steps : {1, 2})
+    for (const char* text : {R"("constant")", R"({"step": {"step_size": 1}})", R"("cosine")", R"("one_cycle")",
+                             R"({"one_cycle": {"three_phase": true}})", R"({"one_cycle": {"pct_start": 1}})",
+                             R"({"one_cycle": {"pct_start": 0}})", R"({"one_cycle": {"pct_start": 0.5}})",
+                             R"({"cosine": {"warmup_epochs": 1}})", R"({"constant": {"warmup_epochs": 0.5}})"}) {
+      const auto schedule = make_schedule(spec_of(text), 0.1, {.epochs = 1, .steps_per_epoch = steps});
+      for (std::int64_t step = 0; step < steps; ++step) {
+        EXPECT_GT(schedule(step).lr, 0) << text << ", " << step << " of " << steps;
+        EXPECT_LE(schedule(step).lr, 0.1) << text << ", " << step << " of " << steps;
+      }
+    }
+}
+
+TEST(Schedule, ARiseOfNoLengthStartsAtThePeak) {
+  // PyTorch divides by zero where pct_start times the steps is exactly one.
+  const auto schedule =
+      make_schedule(spec_of(R"({"one_cycle": {"pct_start": 0.25}})"), 0.1, {.epochs = 1, .steps_per_epoch = 4});
+  EXPECT_EQ(schedule(0).lr, 0.1);
+  EXPECT_EQ(schedule(0).momentum, 0.85);
+  EXPECT_LT(schedule(1).lr, 0.1);
+}
+
+TEST(Schedule, WarmUpFillsAtMostThePlan) {
+  const StepPlan plan{.epochs = 2, .steps_per_epoch = 10};
+  const auto all = make_schedule(spec_of(R"({"cosine": {"warmup_epochs": 2, "warmup_start": 0.5}})"), 1, plan);
+  EXPECT_EQ(all(0).lr, 0.5);
+  EXPECT_NEAR(all(19).lr, 0.5 + 0.5 * 0.95, 1e-12);
+  try {
+    make_schedule(spec_of(R"({"cosine": {"warmup_epochs": 2.1}})"), 1, plan);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("warmup_epochs"));
+    EXPECT_THAT(error.what(), HasSubstr("2 epochs"));
+  }
+}
+
+TEST(ScheduleSpec, WhatIsWrittenReadsBackTheSame) {
+  for (const char* text :
+       {R"("constant")", R"({"constant": {"warmup_epochs": 0.5}})", R"({"step": {"step_size": 3, "gamma": 1}})",
+        R"({"cosine": {"eta_min": 0.125, "warmup_start": 1}})", R"("one_cycle")",
+        R"({"one_cycle": {"anneal": "linear", "three_phase": true, "cycle_momentum": false, "pct_start": 0.5}})"}) {
+    const Json written = to_json(spec_of(text));
+    EXPECT_EQ(to_json(spec_of(written.dump())), written) << text;
+  }
+  EXPECT_EQ(to_json(ScheduleSpec{}).dump(), R"({"constant":{"warmup_epochs":0.0,"warmup_start":0.01}})");
+  EXPECT_EQ(to_json(spec_of(R"("one_cycle")")).dump(),
+            R"({"one_cycle":{"pct_start":0.3,"div_factor":25.0,"final_div_factor":10000.0,"anneal":"cos",)"
+            R"("cycle_momentum":true,"base_momentum":0.85,"max_momentum":0.95,"three_phase":false}})");
+}
+
+TEST(ScheduleSpec, LimitsAreExact) {
+  const auto accepts = [](const std::string& text) {
+    std::vector<Problem> problems;
+    read(text, problems);
+    return problems.empty();
+  };
+  for (const char* good : {R"({"step": {"step_size": 1}})", R"({"constant": {"warmup_start": 1}})",
+                           R"({"one_cycle": {"pct_start": 0}})", R"({"one_cycle": {"pct_start": 1}})"})
+    EXPECT_TRUE(accepts(good)) << good;
+  for (const char* bad :
+       {R"("step")", R"({"step": {"step_size": 0}})", R"({"step": {"step_size": 1.5}})",
+        R"({"step": {"step_size": 1, "gamma": 0}})", R"({"constant": {"warmup_start": 0}})",
+        R"({"constant": {"warmup_epochs": -0.1}})", R"({"cosine": {"eta_min": -1}})",
+        R"({"one_cycle": {"pct_start": 1.01}})", R"({"one_cycle": {"pct_start": 0.51, "three_phase": true}})",
+        R"({"one_cycle": {"anneal": "cosine"}})", R"({"one_cycle": {"div_factor": 0}})",
+        R"({"one_cycle": {"warmup_epochs": 1}})", R"({"one_cycle": {"max_momentum": 1}})"})
+    EXPECT_FALSE(accepts(bad)) << bad;
+}
+
+TEST(ScheduleSpec, AnUnknownNameIsAnsweredWithTheNearest) {
+  std::vector<Problem> problems;
+  EXPECT_EQ(read(R"({"onecycle": {}})", problems).name, "constant");
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_THAT(problems[0].hint, HasSubstr("one_cycle"));
+}
+
+}  // namespace
+}  // namespace graft

@@ -1,0 +1,52 @@
+#include "support/parity.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/api/include/torch/serialize.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <stdexcept>
+
+#include "graft/core/files.h"
+
+namespace graft::test {
+
+ParityFixture::ParityFixture(const std::string& name) : name_(name) {
+  const auto path = std::filesystem::path(GRAFT_FIXTURES_DIR) / name;
+  if (!std::filesystem::exists(path))
+    throw std::runtime_error("no fixture " + path.string() + ": run tests/parity/*_reference.py, as scripts/test does");
+  const std::string bytes = read_file(path);
+  const auto items = torch::pickle_load({bytes.begin(), bytes.end()}).toGenericDict();
+  for (const auto& item : items) tensors_[item.key().toStringRef()] = item.value().toTensor();
+}
+
+const at::Tensor& ParityFixture::at(const std::string& key) const {
+  const auto found = tensors_.find(key);
+  if (found == tensors_.end()) throw std::runtime_error(name_ + " holds no " + key);
+  return found->second;
+}
+
+Json ParityFixture::json(const std::string& key) const {
+  const at::Tensor bytes = at(key).contiguous();
+  const auto* begin = bytes.const_data_ptr<std::uint8_t>();
+  return Json::parse(begin, begin + bytes.numel());
+}
+
+std::vector<std::string> ParityFixture::cases(const std::string& suffix) const {
+  std::vector<std::string> names;
+  for (const auto& [key, ignored] : tensors_)
+    if (key.ends_with("/" + suffix)) names.push_back(key.substr(0, key.size() - suffix.size() - 1));
+  return names;
+}
+
+double relative_error(const at::Tensor& found, const at::Tensor& expected) {
+  if (found.sizes() != expected.sizes()) return std::numeric_limits<double>::infinity();
+  if (expected.numel() == 0) return 0;
+  const at::Tensor a = found.detach().to(at::kDouble), b = expected.detach().to(at::kDouble);
+  const double error = (a - b).abs().max().item<double>() / std::max(b.abs().max().item<double>(), 1e-30);
+  return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
+
+}  // namespace graft::test

@@ -1,0 +1,64 @@
+#include "graft/train/loss.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "support/parity.h"
+
+namespace graft {
+namespace {
+
+using test::ParityFixture;
+using test::relative_error;
+
+LossSpec read(const Json& value, std::vector<Problem>& problems) { return read_loss_spec(value, "loss", problems); }
+
+TEST(Loss, ValuesAndGradientsAreTorchs) {
+  const ParityFixture reference("train/losses.pt");
+  const auto cases = reference.cases("spec");
+  EXPECT_GE(cases.size(), 4U);
+  for (const auto& name : cases) {
+    std::vector<Problem> problems;
+    const Loss loss = make_loss(read(reference.json(name + "/spec"), problems));
+    EXPECT_TRUE(problems.empty());
+    at::Tensor logits = reference.at("logits").clone().set_requires_grad(true);
+    const bool weighted = reference.has(name + "/weights");
+    const at::Tensor value =
+        loss(logits, reference.at("targets"), weighted ? reference.at(name + "/weights") : at::Tensor());
+    value.backward();
+    EXPECT_LT(relative_error(value, reference.at(name + "/loss")), 1e-6) << name;
+    EXPECT_LT(relative_error(logits.grad(), reference.at(name + "/gradient")), 1e-6) << name;
+  }
+}
+
+TEST(Loss, IsComputedInFloatWhateverTheLogitsAre) {
+  const Loss loss = make_loss({});
+  const at::Tensor logits = at::tensor({20.0F, 10.0F, 3.0F, 5.0F}).reshape({2, 2});
+  const at::Tensor targets = at::tensor({1, 0}, at::kLong);
+  const at::Tensor half = loss(logits.to(at::kBFloat16), targets, {});
+  EXPECT_EQ(half.scalar_type(), at::kFloat);
+  EXPECT_TRUE(half.equal(loss(logits, targets, {})));
+  EXPECT_NO_THROW(loss(logits, targets, at::ones({2}, at::kDouble)));
+}
+
+TEST(LossSpec, WhatIsWrittenReadsBackTheSame) {
+  std::vector<Problem> problems;
+  EXPECT_EQ(to_json(LossSpec{}).dump(), R"({"cross_entropy":{"label_smoothing":0.0}})");
+  const Json written = to_json(read(Json::parse(R"({"cross_entropy": {"label_smoothing": 0.25}})"), problems));
+  EXPECT_EQ(to_json(read(written, problems)), written);
+  EXPECT_EQ(to_json(read("cross_entropy", problems)), to_json(LossSpec{}));
+  EXPECT_TRUE(problems.empty());
+}
+
+TEST(LossSpec, MistakesAreNamed) {
+  for (const char* bad :
+       {R"({"cross_entropy": {"label_smoothing": 1}})", R"({"cross_entropy": {"label_smoothing": -0.1}})",
+        R"({"cross_entropy": {"smoothing": 0.1}})", R"("crossentropy")"}) {
+    std::vector<Problem> problems;
+    read(Json::parse(bad), problems);
+    EXPECT_EQ(problems.size(), 1U) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace graft
