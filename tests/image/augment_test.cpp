@@ -8,6 +8,7 @@
 #include "graft/core/runtime.h"
 #include "graft/image/preprocess.h"
 #include "image/fixture.h"
+#include "support/parity.h"
 
 namespace graft {
 namespace {
@@ -35,7 +36,7 @@ at::Tensor apply(const Augmentation& augmentation, const at::Tensor& image, cons
 }
 
 TEST(RandomCropBox, IsTorchvisions) {
-  const auto tensors = test::read_tensors("crops.pt");
+  const test::ParityFixture tensors("image/crops.pt");
   const at::Tensor& rows = tensors.at("rows");
   EXPECT_GT(rows.size(0), 200);
   for (int i = 0; i < rows.size(0); ++i) {

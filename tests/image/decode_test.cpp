@@ -8,6 +8,7 @@
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "image/fixture.h"
+#include "support/parity.h"
 
 namespace graft {
 namespace {
@@ -19,9 +20,11 @@ using test::image_fixture;
 int tolerance(const std::string& name) { return name.ends_with(".jpg") || name == "rgb.webp" ? 1 : 0; }
 
 TEST(DecodeImage, AgreesWithPillowOnEveryKindOfFile) {
-  const auto expected = test::read_tensors("decoded.pt");
-  EXPECT_GT(expected.size(), 60U);
-  for (const auto& [name, pixels] : expected) {
+  const test::ParityFixture expected("image/decoded.pt");
+  const auto names = expected.cases("rgb");
+  EXPECT_GT(names.size(), 60U);
+  for (const auto& name : names) {
+    const at::Tensor& pixels = expected.at(name + "/rgb");
     const at::Tensor decoded = decode_image_file(image_fixture("files/" + name), {});
     EXPECT_TRUE(decoded.is_contiguous()) << name;
     EXPECT_EQ(decoded.sizes(), pixels.sizes()) << name;
@@ -34,7 +37,7 @@ TEST(DecodeImage, ReducesAJpegWhileTwiceTheTargetRemains) {
   // The photo is 611 pixels high: its half is 305, its quarter 152 and its eighth 76.
   const std::map<int, std::string> factor_of_target{{0, "1"},  {153, "1"}, {152, "2"}, {77, "2"},  {76, "4"},
                                                     {39, "4"}, {38, "8"},  {1, "8"},   {4000, "1"}};
-  const auto expected = test::read_tensors("reduced.pt");
+  const test::ParityFixture expected("image/reduced.pt");
   for (const auto& [target, factor] : factor_of_target) {
     const at::Tensor decoded = decode_image_file(image_fixture("files/large.jpg"), {.target = target});
     EXPECT_LE(difference(decoded, expected.at(factor)).largest, 1) << target;

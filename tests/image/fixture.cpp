@@ -1,22 +1,15 @@
 #include "image/fixture.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
-#include "graft/core/files.h"
+#include <span>
+
 #include "graft/image/decode.h"
 
 namespace graft::test {
 
 std::filesystem::path image_fixture(const std::string& name) {
   return std::filesystem::path(GRAFT_FIXTURES_DIR) / "image" / name;
-}
-
-std::map<std::string, at::Tensor> read_tensors(const std::string& name) {
-  const std::string bytes = read_file(image_fixture(name));
-  std::map<std::string, at::Tensor> tensors;
-  for (const auto& entry : torch::pickle_load({bytes.begin(), bytes.end()}).toGenericDict())
-    tensors[entry.key().toStringRef()] = entry.value().toTensor();
-  return tensors;
 }
 
 at::Tensor decode(const std::string& bytes) { return decode_image(std::as_bytes(std::span(bytes)), {}, "photo"); }

@@ -2,16 +2,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
-#include <map>
-#include <span>
 #include <string>
 
 namespace graft::test {
 
-/// What tests/parity/image_reference.py wrote.
+/// A file that tests/parity/image_reference.py wrote.
 std::filesystem::path image_fixture(const std::string& name);
-/// A dict of tensors among it, by key. Fails when it is not there.
-std::map<std::string, at::Tensor> read_tensors(const std::string& name);
 
 /// Decodes every pixel; `subject` is "photo".
 at::Tensor decode(const std::string& bytes);

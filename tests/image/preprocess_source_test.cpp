@@ -4,6 +4,7 @@
 
 #include "graft/image/preprocess.h"
 #include "image/fixture.h"
+#include "support/parity.h"
 
 namespace graft {
 namespace {
@@ -30,8 +31,8 @@ std::vector<InputSpec> specs() {
 
 std::vector<at::Tensor> pictures() {
   std::vector<at::Tensor> images;
-  const auto tensors = test::read_tensors("fitted.pt");
-  for (int i = 0; tensors.contains(std::to_string(i) + ".image"); ++i)
+  const test::ParityFixture tensors("image/fitted.pt");
+  for (int i = 0; tensors.has(std::to_string(i) + ".image"); ++i)
     images.push_back(tensors.at(std::to_string(i) + ".image"));
   images.push_back(torch::randint(256, {1, 700, 3}, at::kByte));
   images.push_back(torch::randint(256, {700, 2, 3}, at::kByte));

@@ -123,10 +123,10 @@ def write_decoded(folder: pathlib.Path) -> None:
     for name, content in files.items():
         (folder / "files" / name).write_bytes(content)
         with Image.open(io.BytesIO(content)) as image:
-            expected[name] = tensor(ImageOps.exif_transpose(image))
+            expected[f"{name}/rgb"] = tensor(ImageOps.exif_transpose(image))
     # Pillow clips 16-bit grey at 255, which leaves a white image: the high byte is what was meant.
     for name in ("grey16.png", "grey16.tif"):
-        expected[name] = torch.from_numpy((deep[..., :1] >> 8).astype(np.uint8)).repeat(1, 1, 3)
+        expected[f"{name}/rgb"] = torch.from_numpy((deep[..., :1] >> 8).astype(np.uint8)).repeat(1, 1, 3)
     torch.save(expected, folder / "decoded.pt")
 
 
