@@ -2,6 +2,7 @@
 include(CMakeFindDependencyMacro)
 find_dependency(Torch 2.11)
 find_dependency(OpenCV COMPONENTS core imgproc imgcodecs)
+find_dependency(JPEG)
 find_dependency(nlohmann_json 3.11)
 find_dependency(OpenSSL COMPONENTS Crypto)
 find_dependency(OpenMP COMPONENTS CXX)

@@ -1,84 +1,93 @@
 #include "graft/image/decode.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Functions.h>
 
+#include <limits>
 #include <mutex>
-#include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+#include <optional>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
-#include "graft/image/image_header.h"
+#include "graft/image/encoded_image.h"
+#include "graft/image/jpeg.h"
 
 namespace graft {
 namespace {
 
-constexpr std::int64_t kMostPixels = std::int64_t{1} << 28;
+at::Tensor new_image(int height, int width) { return at::empty({height, width, 3}, at::kByte); }
 
-/// The largest reduction that leaves the shorter side at least twice the target.
-int reduction(const ImageHeader& header, int target) {
-  if (header.format != "jpeg" || target <= 0) return 1;
-  for (const int factor : {8, 4, 2})
-    if (std::min(header.width, header.height) / factor >= 2 * std::int64_t{target}) return factor;
-  return 1;
+cv::Mat view_of(const at::Tensor& image) {
+  return {static_cast<int>(image.size(0)), static_cast<int>(image.size(1)), CV_8UC3, image.data_ptr()};
 }
 
-int imread_flag(int factor) {
-  return factor == 8   ? cv::IMREAD_REDUCED_COLOR_8
-         : factor == 4 ? cv::IMREAD_REDUCED_COLOR_4
-         : factor == 2 ? cv::IMREAD_REDUCED_COLOR_2
-                       : cv::IMREAD_COLOR;
+/// How an image of each EXIF orientation becomes upright: swap rows and columns, then flip.
+struct Turn {
+  bool transpose;
+  std::optional<int> flip;  ///< cv::flip's code: 0 upside down, 1 left to right, -1 both
+};
+constexpr Turn kTurns[] = {{false, {}}, {false, 1}, {false, -1}, {false, 0},
+                           {true, {}},  {true, 1},  {true, -1},  {true, 0}};
+
+at::Tensor upright(at::Tensor image, int orientation) {
+  const Turn& turn = kTurns[orientation - 1];
+  if (turn.transpose) {
+    const at::Tensor turned = new_image(static_cast<int>(image.size(1)), static_cast<int>(image.size(0)));
+    cv::Mat out = view_of(turned);
+    cv::transpose(view_of(image), out);
+    image = turned;
+  }
+  if (turn.flip) {
+    const at::Tensor flipped = at::empty_like(image);
+    cv::Mat out = view_of(flipped);
+    cv::flip(view_of(image), out, *turn.flip);
+    image = flipped;
+  }
+  return image;
 }
 
-void check_header(std::span<const std::byte> bytes, const ImageHeader& header, const std::string& subject) {
-  const std::string expected = "JPEG, PNG, WebP, BMP or TIFF";
-  if (bytes.empty()) throw Error({subject, "is empty", expected, ""});
-  if (header.format.empty()) throw Error({subject, "is no image in a format that is known", expected, ""});
-  if (header.width * header.height > kMostPixels)
-    throw Error({subject, "claims " + std::to_string(header.width) + " x " + std::to_string(header.height) + " pixels",
-                 "at most 2^28 pixels", ""});
-  if (!header.complete)
-    throw Error({subject, "is cut short (no end-of-image marker)", "a complete JPEG", "incomplete download?"});
-}
-
-cv::Mat decode_bgr(std::span<const std::byte> bytes, const ImageHeader& header, int factor,
-                   const std::string& subject) {
+at::Tensor decode_with_opencv(const EncodedImage& encoded, ImageFormat format, const std::string& subject) {
+  if (encoded.bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
+    throw Error({subject, "is larger than 2 GB", "a smaller file", ""});
+  // What there is to say of the file goes into the error; OpenCV would print it as well.
   static std::once_flag quiet;
   std::call_once(quiet, [] { cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT); });
-  const cv::Mat input(1, static_cast<int>(bytes.size()), CV_8U, const_cast<std::byte*>(bytes.data()));
-  cv::Mat image;
-  try {
-    image = cv::imdecode(input, imread_flag(factor));
-  } catch (const cv::Exception& error) {
-    throw Error({subject, "cannot be decoded (" + error.err + ")", "a complete " + header.format + " image", ""});
-  }
-  if (!image.empty()) return image;
-  const bool known = cv::haveImageReader("." + header.format);
-  throw Error({subject, "cannot be decoded as " + header.format, "JPEG, PNG, WebP, BMP or TIFF",
-               header.format == "gif" || header.format == "heif" || !known
-                   ? "this OpenCV has no decoder for " + header.format
-                   : "the file may be damaged"});
+  const cv::Mat input(1, static_cast<int>(encoded.bytes.size()), CV_8U, const_cast<std::byte*>(encoded.bytes.data()));
+  const cv::Mat decoded = cv::imdecode(input, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+  if (decoded.empty() && format == ImageFormat::kGif)
+    throw Error({subject, "is a GIF image, which this OpenCV (" CV_VERSION ") has no decoder for", "another format",
+                 "convert it to PNG"});
+  if (decoded.empty()) throw_damaged(subject, "OpenCV finds no pixels");
+  return image_from_mat(decoded);
 }
 
 }  // namespace
 
 at::Tensor image_from_mat(const cv::Mat& image) {
-  if (image.depth() != CV_8U || image.dims != 2 || image.empty() || image.channels() == 2 || image.channels() > 4)
-    throw Error({"cv::Mat", "is no 8-bit image of 1, 3 or 4 channels", "BGR, BGRA or grey",
+  const int channels = image.channels();
+  if (image.depth() != CV_8U || image.dims != 2 || image.empty() || channels == 2 || channels > 4)
+    throw Error({"cv::Mat", "is no 8-bit image of 1, 3 or 4 channels", "grey, BGR or BGRA pixels",
                  "convert it with cv::Mat::convertTo"});
-  at::Tensor pixels = at::empty({image.rows, image.cols, 3}, at::kByte);
-  cv::Mat rgb(image.rows, image.cols, CV_8UC3, pixels.data_ptr());
-  const std::vector<int> bgr_to_rgb{0, 2, 1, 1, 2, 0};
-  const std::vector<int> grey_to_rgb{0, 0, 0, 1, 0, 2};
-  cv::mixChannels({image}, {rgb}, image.channels() == 1 ? grey_to_rgb : bgr_to_rgb);
+  const at::Tensor pixels = new_image(image.rows, image.cols);
+  cv::Mat out = view_of(pixels);
+  cv::cvtColor(image, out, channels == 1 ? cv::COLOR_GRAY2RGB : channels == 3 ? cv::COLOR_BGR2RGB : cv::COLOR_BGRA2RGB);
   return pixels;
 }
 
 at::Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, const std::string& subject) {
-  const ImageHeader header = read_image_header(bytes);
-  check_header(bytes, header, subject);
-  return image_from_mat(decode_bgr(bytes, header, reduction(header, options.target), subject));
+  const ImageFormat format = detect_format(bytes, subject);
+  try {
+    if (format == ImageFormat::kJpeg) {
+      DecodedJpeg jpeg = decode_jpeg(bytes, options.target, subject);
+      return upright(std::move(jpeg.pixels), jpeg.orientation);
+    }
+    const EncodedImage encoded = examine_image(bytes, format, subject);
+    return upright(decode_with_opencv(encoded, format, subject), encoded.orientation);
+  } catch (const cv::Exception& error) {
+    throw_damaged(subject, error.err);
+  }
 }
 
 at::Tensor decode_image_file(const std::filesystem::path& path, const DecodeOptions& options) {

@@ -18,13 +18,15 @@ struct DecodeOptions {
   int target = 0;
 };
 
-/// Decodes an image to RGB, EXIF-upright: uint8 [H, W, 3], contiguous. Grey, palette, 16-bit, RGBA and CMYK become RGB
-/// as Pillow's `convert("RGB")` makes them. `subject` names the image in errors.
+/// Decodes a JPEG, PNG, WebP, BMP, TIFF or (where OpenCV can) GIF to RGB, EXIF-upright: uint8 [H, W, 3], contiguous.
+/// Grey, palette, 16-bit, RGBA and CMYK become RGB as Pillow's `convert("RGB")` makes them, but for 16-bit grey, which
+/// Pillow clips at 255 and this divides by 256. `subject` names the image in errors.
 /// @throws Error when the bytes are no image that can be decoded, are cut short, or hold more than 2^28 pixels.
 at::Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, const std::string& subject);
 at::Tensor decode_image_file(const std::filesystem::path& path, const DecodeOptions& options);
 
 /// An 8-bit image as OpenCV holds it (BGR, BGRA or grey) -> uint8 [H, W, 3] RGB, a copy.
+/// @throws Error when it is anything else
 at::Tensor image_from_mat(const cv::Mat& image);
 
 }  // namespace graft

@@ -10,45 +10,46 @@ const std::vector<std::string> kResizeNames{"shorter", "squash"};
 const std::vector<std::string> kInterpolationNames{"bilinear", "bicubic"};
 const std::vector<std::string> kDecodeNames{"reduced", "full"};
 
-std::array<double, 3> read_colour(JsonReader& reader, const std::string& key, const std::array<double, 3>& fallback,
-                                  Range range) {
+std::array<double, 3> read_channels(JsonReader& reader, const std::string& key, const std::array<double, 3>& fallback,
+                                    Range range) {
   const auto values = reader.numbers(key, {fallback.begin(), fallback.end()}, range);
-  return {values[0], values[1], values[2]};
+  return {values.at(0), values.at(1), values.at(2)};
 }
 
-template <typename Enum>
-Enum read_name(JsonReader& reader, const std::string& key, Enum fallback, const std::vector<std::string>& names) {
-  const auto name = reader.choice(key, names[static_cast<std::size_t>(fallback)], names);
-  return static_cast<Enum>(std::find(names.begin(), names.end(), name) - names.begin());
-}
+const std::string& name_of(ResizeMode mode) { return kResizeNames[mode == ResizeMode::kSquash]; }
+const std::string& name_of(Interpolation kind) { return kInterpolationNames[kind == Interpolation::kBicubic]; }
 
 }  // namespace
 
 int InputSpec::resized_side() const {
-  return resize == ResizeMode::kSquash ? size : static_cast<int>(std::floor(size / crop));
+  if (resize == ResizeMode::kSquash) return size;
+  // The tolerance is for a crop written as a quotient such as 224 / 235, which division does not always turn back.
+  return static_cast<int>(std::floor(size / crop + 1e-9));
 }
 
 InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback) {
   InputSpec spec;
   spec.size = static_cast<int>(reader.integer("size", fallback.size, Range::between(8, 4096)));
-  spec.resize = read_name(reader, "resize", fallback.resize, kResizeNames);
-  spec.crop = reader.number("crop", fallback.crop, {.low = 0.1, .high = 1});
-  spec.interpolation = read_name(reader, "interpolation", fallback.interpolation, kInterpolationNames);
-  spec.mean = read_colour(reader, "mean", fallback.mean, {});
-  spec.std = read_colour(reader, "std", fallback.std, Range::above(0));
-  spec.full_decode = read_name(reader, "decode", fallback.full_decode ? 1 : 0, kDecodeNames) == 1;
+  const auto resize = reader.choice("resize", name_of(fallback.resize), kResizeNames);
+  spec.resize = resize == "squash" ? ResizeMode::kSquash : ResizeMode::kShorter;
+  spec.crop = reader.number("crop", fallback.crop, Range::between(0.1, 1));
+  const auto interpolation = reader.choice("interpolation", name_of(fallback.interpolation), kInterpolationNames);
+  spec.interpolation = interpolation == "bicubic" ? Interpolation::kBicubic : Interpolation::kBilinear;
+  spec.mean = read_channels(reader, "mean", fallback.mean, Range::between(-1000, 1000));
+  spec.std = read_channels(reader, "std", fallback.std, {.low = 0, .high = 1000, .low_open = true});
+  spec.full_decode = reader.choice("decode", kDecodeNames[fallback.full_decode], kDecodeNames) == "full";
   reader.finish();
   return spec;
 }
 
 Json to_json(const InputSpec& spec) {
   return {{"size", spec.size},
-          {"resize", kResizeNames[static_cast<std::size_t>(spec.resize)]},
+          {"resize", name_of(spec.resize)},
           {"crop", spec.crop},
-          {"interpolation", kInterpolationNames[static_cast<std::size_t>(spec.interpolation)]},
+          {"interpolation", name_of(spec.interpolation)},
           {"mean", spec.mean},
           {"std", spec.std},
-          {"decode", kDecodeNames[spec.full_decode ? 1 : 0]}};
+          {"decode", kDecodeNames[spec.full_decode]}};
 }
 
 }  // namespace graft

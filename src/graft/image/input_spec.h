@@ -20,13 +20,14 @@ enum class Interpolation { kBilinear, kBicubic };
 struct InputSpec {
   int size = 224;  ///< side of the square input, pixels
   ResizeMode resize = ResizeMode::kShorter;
-  double crop = 0.875;  ///< part of the resized shorter side that the centre crop keeps, (0, 1]
+  double crop = 0.875;  ///< part of the resized shorter side that the centre crop keeps, [0.1, 1]
   Interpolation interpolation = Interpolation::kBilinear;
   std::array<double, 3> mean{0.485, 0.456, 0.406};  ///< RGB, of pixels scaled to [0, 1]
   std::array<double, 3> std{0.229, 0.224, 0.225};
   bool full_decode = false;  ///< "decode": "full" turns reduced JPEG decoding off
 
-  /// Pixels of the shorter side after resizing and before the crop: floor(size / crop), as timm computes it.
+  /// Pixels of the shorter side after resizing and before the crop: floor(size / crop), as timm computes it;
+  /// `size` itself for kSquash.
   int resized_side() const;
 };
 

@@ -1,112 +1,171 @@
 #include "graft/image/preprocess.h"
 
-#include <ATen/ATen.h>
+#include <ATen/Functions.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iomanip>
+#include <locale>
 #include <sstream>
 
 namespace graft {
 namespace {
 
-at::Tensor resize_planes(const at::Tensor& planes, int height, int width, Interpolation interpolation) {
-  return interpolation == Interpolation::kBilinear ? at::_upsample_bilinear2d_aa(planes, {height, width}, false)
-                                                   : at::_upsample_bicubic2d_aa(planes, {height, width}, false);
+std::int64_t cropped_length(std::int64_t length, std::int64_t other) { return std::min(length, kLongestRatio * other); }
+
+/// (pixel / 255 - mean) / std as one multiplication and one addition a pixel.
+struct Normalization {
+  std::vector<double> scale, offset;
+
+  explicit Normalization(const InputSpec& spec) {
+    for (std::size_t c = 0; c < 3; ++c) {
+      scale.push_back(1 / (255 * spec.std.at(c)));
+      offset.push_back(-spec.mean.at(c) / spec.std.at(c));
+    }
+  }
+};
+
+std::string list_text(const std::vector<double>& values) {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << std::scientific << std::setprecision(17);
+  for (const double value : values) out << (out.tellp() > 0 ? ", " : "") << value;
+  return "[" + out.str() + "]";
 }
 
-at::Tensor colour(const std::array<double, 3>& values, const at::Tensor& like) {
-  return at::tensor(at::ArrayRef<double>(values), like.options().dtype(at::kFloat)).view({1, 3, 1, 1});
+std::string replaced(std::string text, const std::string& name, const std::string& value) {
+  for (auto at = text.find(name); at != std::string::npos; at = text.find(name, at + value.size()))
+    text.replace(at, name.size(), value);
+  return text;
 }
 
-std::string list(const std::array<double, 3>& values) {
-  std::ostringstream text;
-  text << std::setprecision(17) << std::showpoint << "[" << values[0] << ", " << values[1] << ", " << values[2] << "]";
-  return text.str();
+// Dtype 0 is uint8, 6 is float32 and memory format 2 is channels_last: a method defined from C++ knows no torch.uint8.
+constexpr const char* kCheck = R"py(def preprocess(self, images: Tensor) -> Tensor:
+    is_batch = images.dim() == 4 and images.dtype == 0 and images.numel() > 0
+    assert is_batch and images.size(3) == 3, "images: found a tensor " + str(images.size()) + " of dtype number " + str(images.dtype) + ", expected uint8 (dtype number 0) [N, H, W, 3] of RGB pixels: permute it, or add the batch's dimension"
+)py";
+
+constexpr const char* kShorter = R"py(    if images.size(2) > @RATIO * images.size(1):
+        images = torch.narrow(images, 2, (images.size(2) - @RATIO * images.size(1)) // 2, @RATIO * images.size(1))
+    if images.size(1) > @RATIO * images.size(2):
+        images = torch.narrow(images, 1, (images.size(1) - @RATIO * images.size(2)) // 2, @RATIO * images.size(2))
+    height = images.size(1)
+    width = images.size(2)
+    shorter = min(height, width)
+    resized_height = (@SIDE * height) // shorter
+    resized_width = (@SIDE * width) // shorter
+    spare_height = resized_height - @SIZE
+    spare_width = resized_width - @SIZE
+    top = spare_height // 2 + (spare_height % 2) * ((spare_height // 2) % 2)
+    left = spare_width // 2 + (spare_width % 2) * ((spare_width // 2) % 2)
+)py";
+
+constexpr const char* kSquash = R"py(    resized_height = @SIZE
+    resized_width = @SIZE
+    top = 0
+    left = 0
+)py";
+
+// Only the CPU resizes uint8; elsewhere the same filter runs in float and is rounded to grey levels after each pass.
+constexpr const char* kPixels = R"py(    pixels = images.contiguous().permute(0, 3, 1, 2)
+    if resized_height < images.size(1) and images.size(1) - resized_height > 2 * (images.size(2) - resized_width):
+        passes = [[resized_height, images.size(2)], [resized_height, resized_width]]
+    elif images.is_cuda:
+        passes = [[images.size(1), resized_width], [resized_height, resized_width]]
+    else:
+        passes = [[resized_height, resized_width]]
+    for size in passes:
+        if images.is_cuda:
+            pixels = torch.clamp(torch.floor(torch.@RESIZE(pixels.to(6), size, False) + 0.5), 0, 255)
+        else:
+            pixels = torch.@RESIZE(pixels, size, False)
+    pixels = torch.narrow(torch.narrow(pixels, 2, top, @SIZE), 3, left, @SIZE)
+    scale = torch.tensor(@SCALE, dtype=6, device=images.device).reshape(1, 3, 1, 1)
+    offset = torch.tensor(@OFFSET, dtype=6, device=images.device).reshape(1, 3, 1, 1)
+    return pixels.to(6, False, False, 2).mul_(scale).add_(offset)
+)py";
+
+/// LibTorch resizes rows first and rounds before it resizes columns. Pillow 13 does so too, but begins with the columns
+/// where that takes away more than twice as many rows as the other pass takes columns (found by experiment).
+bool starts_with_columns(int height, int width, const ImageSize& target) {
+  return target.height < height && height - target.height > 2 * (width - target.width);
 }
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
+at::Tensor resize_planes(const at::Tensor& planes, const ImageSize& size, Interpolation interpolation) {
+  const std::array<std::int64_t, 2> sides{size.height, size.width};
+  return interpolation == Interpolation::kBicubic ? at::_upsample_bicubic2d_aa(planes, sides, false)
+                                                  : at::_upsample_bilinear2d_aa(planes, sides, false);
 }
-
-constexpr const char* kShorterSide = R"(
-  short = min(x.size(2), x.size(3))
-  height = max(int(float($SIDE * x.size(2)) / float(short)), $SIDE)
-  width = max(int(float($SIDE * x.size(3)) / float(short)), $SIDE)
-)";
-constexpr const char* kSquash = R"(
-  height = $SIDE
-  width = $SIDE
-)";
-
-constexpr const char* kPreprocess = R"(
-def preprocess(self, images: Tensor) -> Tensor:
-  if images.dim() != 4 or images.size(3) != 3 or images.dtype != torch.uint8:
-    raise Exception("images: expected uint8 [N, H, W, 3], RGB")
-  x = images.permute([0, 3, 1, 2])
-$GEOMETRY
-  if x.is_cuda:
-    x = torch.round(torch.$RESIZE(x.to(torch.float32), [height, width], False, None, None)).clamp(0, 255)
-  else:
-    x = torch.$RESIZE(x, [height, width], False, None, None)
-  down = height - $SIZE
-  right = width - $SIZE
-  top = down // 2 + (down % 2) * ((down // 2) % 2)
-  left = right // 2 + (right % 2) * ((right // 2) % 2)
-  x = x[:, :, top:top + $SIZE, left:left + $SIZE].to(torch.float32)
-  mean = torch.tensor($MEAN, dtype=torch.float32, device=x.device).view([1, 3, 1, 1])
-  std = torch.tensor($STD, dtype=torch.float32, device=x.device).view([1, 3, 1, 1])
-  return x.div(255.0).sub(mean).div(std)
-)";
 
 }  // namespace
 
 at::Tensor resize_image(const at::Tensor& image, int height, int width, Interpolation interpolation) {
-  const at::Tensor planes = image.permute({2, 0, 1}).unsqueeze(0);
-  return resize_planes(planes, height, width, interpolation).squeeze(0).permute({1, 2, 0}).contiguous();
+  TORCH_CHECK(image.dim() == 3 && image.size(2) == 3 && image.scalar_type() == at::kByte,
+              "resize_image: expected a uint8 tensor [H, W, 3]");
+  const int from_height = static_cast<int>(image.size(0)), from_width = static_cast<int>(image.size(1));
+  // In this order the strides are those of channels_last, for which LibTorch has a faster resize.
+  at::Tensor planes = image.contiguous().unsqueeze(0).permute({0, 3, 1, 2});
+  if (starts_with_columns(from_height, from_width, {height, width}))
+    planes = resize_planes(planes, {height, from_width}, interpolation);
+  planes = resize_planes(planes, {height, width}, interpolation);
+  return planes.squeeze(0).permute({1, 2, 0}).contiguous();
 }
 
 int center_crop_offset(int length, int size) {
-  const int difference = length - size;
-  const int half = difference / 2;
-  return half + (difference % 2) * (half % 2);
+  const int spare = length - size;
+  TORCH_CHECK(spare >= 0, "center_crop_offset: ", size, " pixels out of ", length);
+  return spare / 2 + (spare % 2) * (spare / 2 % 2);
 }
 
 ImageSize resized_size(int image_height, int image_width, const InputSpec& spec) {
-  const int side = spec.resized_side();
-  if (spec.resize == ResizeMode::kSquash) return {side, side};
-  const double shorter = std::min(image_height, image_width);
-  const auto scaled = [&](int length) {
-    return std::max(static_cast<int>(static_cast<double>(side) * length / shorter), side);
-  };
-  return {scaled(image_height), scaled(image_width)};
+  TORCH_CHECK(image_height > 0 && image_width > 0, "resized_size: an image without pixels");
+  if (spec.resize == ResizeMode::kSquash) return {spec.size, spec.size};
+  const std::int64_t height = cropped_length(image_height, image_width);
+  const std::int64_t width = cropped_length(image_width, image_height);
+  const std::int64_t shorter = std::min(height, width);
+  const std::int64_t side = spec.resized_side();
+  return {static_cast<int>(side * height / shorter), static_cast<int>(side * width / shorter)};
 }
 
 at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec) {
+  at::Tensor part = image;
+  if (spec.resize == ResizeMode::kShorter) {
+    for (const int side : {0, 1}) {
+      const auto length = image.size(side), kept = cropped_length(length, image.size(1 - side));
+      part = part.narrow(side, (length - kept) / 2, kept);
+    }
+  }
   const ImageSize size = resized_size(static_cast<int>(image.size(0)), static_cast<int>(image.size(1)), spec);
-  const at::Tensor resized = resize_image(image, size.height, size.width, spec.interpolation);
-  const int top = center_crop_offset(size.height, spec.size);
-  const int left = center_crop_offset(size.width, spec.size);
-  return resized.slice(0, top, top + spec.size).slice(1, left, left + spec.size).contiguous();
+  return resize_image(part, size.height, size.width, spec.interpolation)
+      .narrow(0, center_crop_offset(size.height, spec.size), spec.size)
+      .narrow(1, center_crop_offset(size.width, spec.size), spec.size)
+      .contiguous();
 }
 
 at::Tensor normalize_images(const at::Tensor& images, const InputSpec& spec) {
-  const at::Tensor planes = images.permute({0, 3, 1, 2}).to(at::kFloat);
-  return planes.div(255.0).sub_(colour(spec.mean, planes)).div_(colour(spec.std, planes));
+  TORCH_CHECK(images.dim() == 4 && images.size(3) == 3 && images.scalar_type() == at::kByte,
+              "normalize_images: expected a uint8 tensor [N, S, S, 3]");
+  const Normalization normalization(spec);
+  const auto by_channel = [&](const std::vector<double>& values) {
+    return at::tensor(values, at::kFloat).reshape({1, 3, 1, 1}).to(images.device());
+  };
+  return images.permute({0, 3, 1, 2})
+      .to(at::kFloat, false, false, at::MemoryFormat::ChannelsLast)
+      .mul_(by_channel(normalization.scale))
+      .add_(by_channel(normalization.offset));
 }
 
 std::string preprocess_source(const InputSpec& spec) {
-  std::string source = kPreprocess;
-  std::string geometry = spec.resize == ResizeMode::kSquash ? kSquash : kShorterSide;
-  geometry = geometry.substr(1, geometry.size() - 2);
-  replace_all(source, "$GEOMETRY", geometry);
-  replace_all(source, "$RESIZE",
-              spec.interpolation == Interpolation::kBilinear ? "_upsample_bilinear2d_aa" : "_upsample_bicubic2d_aa");
-  replace_all(source, "$SIDE", std::to_string(spec.resized_side()));
-  replace_all(source, "$SIZE", std::to_string(spec.size));
-  replace_all(source, "$MEAN", list(spec.mean));
-  replace_all(source, "$STD", list(spec.std));
-  return source;
+  const Normalization normalization(spec);
+  const bool squash = spec.resize == ResizeMode::kSquash;
+  std::string text = std::string(kCheck) + (squash ? kSquash : kShorter) + kPixels;
+  text = replaced(std::move(text), "@RATIO", std::to_string(kLongestRatio));
+  text = replaced(std::move(text), "@SIDE", std::to_string(spec.resized_side()));
+  text = replaced(std::move(text), "@SIZE", std::to_string(spec.size));
+  const bool bicubic = spec.interpolation == Interpolation::kBicubic;
+  text = replaced(std::move(text), "@RESIZE", bicubic ? "_upsample_bicubic2d_aa" : "_upsample_bilinear2d_aa");
+  text = replaced(std::move(text), "@SCALE", list_text(normalization.scale));
+  return replaced(std::move(text), "@OFFSET", list_text(normalization.offset));
 }
 
 }  // namespace graft

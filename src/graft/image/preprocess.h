@@ -15,8 +15,12 @@ at::Tensor resize_image(const at::Tensor& image, int height, int width, Interpol
 /// torchvision's CenterCrop.
 int center_crop_offset(int length, int size);
 
+/// An image with longer sides than this many times the shorter one is centre-cropped to it before it is resized: the
+/// centre crop drops the rest anyway, and resizing it first could take gigabytes.
+inline constexpr int kLongestRatio = 32;
+
 /// Height and width that `image_height` x `image_width` is resized to before the crop (torchvision's Resize: the longer
-/// side truncated).
+/// side truncated; beyond kLongestRatio, that of the cropped image).
 struct ImageSize {
   int height = 0;
   int width = 0;
@@ -30,7 +34,7 @@ at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec);
 at::Tensor normalize_images(const at::Tensor& images, const InputSpec& spec);
 
 /// Source of a TorchScript method `preprocess(self, images)` that does fit_image and normalize_images to uint8 [N, H,
-/// W, 3] of any size.
+/// W, 3] of any size, bit for bit on the CPU; on CUDA it resizes in float. It raises on any other kind of tensor.
 std::string preprocess_source(const InputSpec& spec);
 
 }  // namespace graft

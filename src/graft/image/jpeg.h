@@ -1,0 +1,20 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "graft/image/byte_reader.h"
+
+namespace graft {
+
+struct DecodedJpeg {
+  at::Tensor pixels;    ///< uint8 [H, W, 3], not yet upright
+  int orientation = 1;  ///< EXIF orientation, 1 to 8
+};
+
+/// Decodes a JPEG to RGB with libjpeg, as Pillow does: CMYK is taken for inverted, as Adobe writes it. (OpenCV would
+/// print libjpeg's warnings, accept a file that is cut short, and take about 1.5 times as long.)
+/// @param target  see DecodeOptions
+DecodedJpeg decode_jpeg(Bytes bytes, int target, const std::string& subject);
+
+}  // namespace graft
