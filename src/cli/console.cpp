@@ -1,6 +1,6 @@
 #include "console.h"
+#include "format.h"
 
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-#include <fmt/core.h>
 
 #include "command.h"
 #include "console.h"
+#include "format.h"
 #include "graft/artifact/artifact.h"
 #include "graft/core/names.h"
 #include "graft/core/runtime.h"

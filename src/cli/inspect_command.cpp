@@ -1,10 +1,9 @@
-#include <fmt/core.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "command.h"
 #include "console.h"
+#include "format.h"
 #include "graft/artifact/artifact.h"
 #include "graft/backbone/layers.h"
 #include "graft/backbone/train_selection.h"

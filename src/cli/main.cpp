@@ -1,9 +1,9 @@
-#include <fmt/core.h>
 
 #include <new>
 
 #include "command.h"
 #include "console.h"
+#include "format.h"
 #include "graft/core/runtime.h"
 #include "signals.h"
 

@@ -1,7 +1,7 @@
-#include <fmt/core.h>
 
 #include "command.h"
 #include "console.h"
+#include "format.h"
 #include "home.h"
 
 namespace graft::cli {

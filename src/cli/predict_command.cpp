@@ -1,10 +1,10 @@
-#include <fmt/core.h>
 
 #include <algorithm>
 #include <iostream>
 
 #include "command.h"
 #include "console.h"
+#include "format.h"
 #include "graft/artifact/predictor.h"
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"

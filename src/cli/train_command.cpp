@@ -1,7 +1,7 @@
-#include <fmt/core.h>
 
 #include "command.h"
 #include "console.h"
+#include "format.h"
 #include "graft/backbone/backbone.h"
 #include "graft/core/files.h"
 #include "graft/core/hash.h"

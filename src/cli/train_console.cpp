@@ -1,6 +1,5 @@
 #include "train_console.h"
-
-#include <fmt/core.h>
+#include "format.h"
 
 namespace graft::cli {
 

@@ -1,9 +1,8 @@
 #include "graft/artifact/verify.h"
 
-#include <fmt/core.h>
-
 #include "command.h"
 #include "console.h"
+#include "format.h"
 
 namespace graft::cli {
 namespace {

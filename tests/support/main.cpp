@@ -4,6 +4,6 @@
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  graft::set_thread_count(2);
+  graft::set_thread_count(1);
   return RUN_ALL_TESTS();
 }

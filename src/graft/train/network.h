@@ -17,6 +17,7 @@ class Network {
   Network(Backbone backbone, torch::jit::Module head, c10::Device device);
 
   Backbone& backbone() { return backbone_; }
+  const Backbone& backbone() const { return backbone_; }
   torch::jit::Module& head() { return head_; }
   c10::Device device() const { return device_; }
   std::vector<std::string> head_parameters() const;
