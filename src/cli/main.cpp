@@ -40,6 +40,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   graft::cli::watch_interrupts();
+  graft::keep_freed_memory();
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -21,6 +21,8 @@ TEST(ParseJson, RejectsAKeyThatStandsTwice) {
   EXPECT_NO_THROW(parse_json(R"({"a": {"b": 1}, "c": {"b": 2}})", "recipe"));
 }
 
+TEST(ParseJson, RejectsNumbersThatNoDoubleCanHold) { EXPECT_THROW(parse_json(R"({"lr": 1e999})", "recipe"), Error); }
+
 TEST(JsonReader, ReportsEveryMistakeWithItsPath) {
   const Json value = Json::parse(R"({"lr": "fast", "momentum": 1.5, "nesterof": true})");
   std::vector<Problem> problems;

@@ -52,6 +52,9 @@ Json parse_json(std::string_view text, const std::string& subject) {
     const auto column = before.size() - (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1) + 1;
     throw Error({subject, "not JSON at line " + std::to_string(line) + ", column " + std::to_string(column),
                  "strict JSON (no comments, no trailing commas)", ""});
+  } catch (const Json::out_of_range& error) {
+    throw Error(
+        {subject, std::string("holds a number that no double can hold (") + error.what() + ")", "finite numbers", ""});
   }
 }
 

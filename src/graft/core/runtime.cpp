@@ -2,12 +2,14 @@
 
 #include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
+#include <malloc.h>
 #include <omp.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <thread>
 
 #include "graft/core/version.h"
@@ -27,6 +29,14 @@ OneThreadScope::OneThreadScope() : before_(at::get_num_threads()) {
 }
 
 OneThreadScope::~OneThreadScope() { omp_set_num_threads(before_); }
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 256 << 20);
+#endif
+}
 
 std::size_t available_memory() {
   std::ifstream file("/proc/meminfo");

@@ -1,0 +1,89 @@
+#include "graft/train/recipe.h"
+
+#include <gmock/gmock.h>
+
+#include "graft/core/error.h"
+
+namespace graft {
+namespace {
+
+using testing::HasSubstr;
+
+Json complete(const std::string& preset) {
+  Json json = preset_recipe(preset);
+  json["backbone"] = {{"file", "weights/b.pt"}};
+  return json;
+}
+
+TEST(Recipe, EveryPresetReadsAndReadsBackTheSame) {
+  for (const auto& name : preset_names()) {
+    const Recipe recipe = read_recipe(complete(name), "/base");
+    EXPECT_EQ(recipe.backbone, "/base/weights/b.pt");
+    const Json written = to_json(recipe, "/base");
+    EXPECT_EQ(written["backbone"]["file"], "weights/b.pt");
+    EXPECT_EQ(to_json(read_recipe(written, "/base"), "/base"), written) << name;
+  }
+}
+
+TEST(Recipe, ReportsAllMistakesWithTheirPaths) {
+  Json json = complete("probe");
+  json["data"]["batchsize"] = 3;
+  json["phases"][0]["optimizer"] = Json::parse(R"({"adamw": {"lr": -1}})");
+  json["head"] = Json::parse(R"([{"linear": "classes"}, {"relu": {}}])");
+  try {
+    read_recipe(json, "");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("data.batchsize"));
+    EXPECT_THAT(error.what(), HasSubstr("did you mean 'batch_size'?"));
+    EXPECT_THAT(error.what(), HasSubstr("phases[0].optimizer.adamw.lr"));
+    EXPECT_THAT(error.what(), HasSubstr("head[1]"));
+  }
+}
+
+TEST(Recipe, LimitsAreExact) {
+  const auto accepts = [](const std::string& assignment) {
+    Json json = complete("probe");
+    set_key(json, assignment);
+    try {
+      read_recipe(json, "");
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  EXPECT_FALSE(accepts("data.batch_size=1"));
+  EXPECT_TRUE(accepts("data.batch_size=2"));
+  EXPECT_FALSE(accepts("data.val=0"));
+  EXPECT_FALSE(accepts("data.val=1"));
+  EXPECT_TRUE(accepts("data.val=0.99"));
+  EXPECT_FALSE(accepts("phases[0].epochs=0"));
+  EXPECT_TRUE(accepts("phases[0].layer_lr_decay=1"));
+  EXPECT_FALSE(accepts("phases[0].layer_lr_decay=0"));
+  EXPECT_FALSE(accepts("graft=2"));
+}
+
+TEST(LayOver, MergesSectionsAndReplacesTheRest) {
+  Json json = complete("finetune");
+  lay_over(json,
+           Json::parse(R"({"data": {"batch_size": 8}, "loss": {"cross_entropy": {}}, "phases": [{"epochs": 1}]})"));
+  EXPECT_EQ(json["data"]["batch_size"], 8);
+  EXPECT_EQ(json["data"]["val"], 0.2);
+  EXPECT_EQ(json["loss"]["cross_entropy"], Json::object());
+  EXPECT_EQ(json["phases"].size(), 1U);
+}
+
+TEST(SetKey, TakesPathsAndJsonOrPlainWords) {
+  Json json = complete("probe");
+  set_key(json, "phases.0.epochs=7");
+  set_key(json, "balance.new={\"a\": [1]}");
+  set_key(json, "device=cpu");
+  EXPECT_EQ(json["phases"][0]["epochs"], 7);
+  EXPECT_EQ(json["balance"]["new"]["a"][0], 1);
+  EXPECT_EQ(json["device"], "cpu");
+  EXPECT_THROW(set_key(json, "no equals sign"), Error);
+  EXPECT_THROW(set_key(json, "phases.9.epochs=1"), Error);
+}
+
+}  // namespace
+}  // namespace graft

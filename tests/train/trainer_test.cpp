@@ -1,0 +1,185 @@
+#include "graft/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <torch/torch.h>
+
+#include "graft/artifact/artifact.h"
+#include "graft/artifact/predictor.h"
+#include "graft/artifact/verify.h"
+#include "graft/backbone/backbone.h"
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "support/fixture_backbones.h"
+#include "support/temporary_folder.h"
+
+namespace graft {
+namespace {
+
+using testing::HasSubstr;
+
+const std::filesystem::path kPhotos = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos";
+
+/// A short run on small photos.
+Json small_recipe(const std::string& backbone = "tiny_cnn", int size = 32) {
+  Json json = preset_recipe("probe");
+  json["backbone"] = {{"file", test::FixtureBackbone{backbone, "scripted"}.file().string()}};
+  json["input"] = {{"size", size}};
+  json["threads"] = 1;
+  json["device"] = "cpu";
+  json["data"]["batch_size"] = 8;
+  json["phases"][0]["epochs"] = 3;
+  return json;
+}
+
+Json two_phases() {
+  Json json = small_recipe();
+  json["data"]["augment"] = Json::parse(R"({"transforms": [{"random_resized_crop": {}}, {"horizontal_flip": {}}]})");
+  json["phases"] = Json::parse(R"([
+    {"name": "probe", "epochs": 2, "train": ["head"], "optimizer": {"adamw": {"lr": 0.01}}, "schedule": {"one_cycle": {}}},
+    {"name": "fine-tune", "epochs": 2, "train": ["head", "last:1"], "optimizer": {"sgd": {"lr": 0.05, "momentum": 0.9}}, "layer_lr_decay": 0.5}])");
+  return json;
+}
+
+RunSpec spec(const Json& recipe, const std::filesystem::path& folder) {
+  return {read_recipe(recipe, ""), kPhotos, folder};
+}
+
+RunResult train(const Json& recipe, const std::filesystem::path& folder) { return Trainer(spec(recipe, folder)).run(); }
+
+std::string digest(const std::filesystem::path& folder) {
+  return load_artifact(folder / "model.pt").metadata.tensors_sha256;
+}
+
+/// Asks for a stop at the given step of the run.
+class StopAt : public Observer {
+ public:
+  StopAt(std::stop_source& stop, int step) : stop_(stop), left_(step) {}
+  void on_step(std::int64_t, std::int64_t) override {
+    if (--left_ == 0) stop_.request_stop();
+  }
+
+ private:
+  std::stop_source& stop_;
+  int left_;
+};
+
+TEST(Trainer, LeavesACompleteRun) {
+  test::TemporaryFolder folder;
+  const RunResult result = train(small_recipe(), folder / "run");
+  EXPECT_TRUE(result.finished);
+  for (const char* file : {"recipe.json", "metrics.json", "history.jsonl", "model.pt", "checkpoint.pt", "split.csv"})
+    EXPECT_TRUE(std::filesystem::exists(folder / "run" / file)) << file;
+  for (const auto& check : verify_artifact(folder / "run/model.pt")) EXPECT_TRUE(check.passed) << check.name;
+  EXPECT_EQ(read_json_file(folder / "run/metrics.json"), result.metrics);
+  EXPECT_THROW(train(small_recipe(), folder / "run"), Error);
+  EXPECT_THROW(Trainer::resume(folder / "run"), Error);
+}
+
+TEST(Trainer, ATinySetOverfits) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["phases"] =
+      Json::parse(R"([{"epochs": 60, "train": ["*"], "batch_norm": "update", "optimizer": {"adamw": {"lr": 0.005}}}])");
+  recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
+  recipe["loss"] = Json::parse(R"({"cross_entropy": {}})");
+  train(recipe, folder / "run");
+  const std::string history = read_file(folder / "run/history.jsonl");
+  const Json last = Json::parse(history.substr(history.rfind('\n', history.size() - 2) + 1));
+  EXPECT_LT(last["train_loss"].get<double>(), 0.05);
+}
+
+TEST(Trainer, KeptAndStreamedActivationsTrainTheSame) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["cache"]["activations"] = "memory";
+  train(recipe, folder / "kept");
+  recipe["cache"]["activations"] = "off";
+  train(recipe, folder / "streamed");
+  EXPECT_EQ(digest(folder / "kept"), digest(folder / "streamed"));
+}
+
+TEST(Trainer, SeedsDecideEverything) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  train(recipe, folder / "a");
+  train(recipe, folder / "b");
+  EXPECT_EQ(digest(folder / "a"), digest(folder / "b"));
+  recipe["seed"] = 1;
+  train(recipe, folder / "c");
+  EXPECT_NE(digest(folder / "a"), digest(folder / "c"));
+}
+
+TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
+  test::TemporaryFolder folder;
+  train(two_phases(), folder / "whole");
+  for (const int step : {1, 3, 4, 8, 11}) {
+    const auto part = folder / ("stopped" + std::to_string(step));
+    std::stop_source stop;
+    Trainer first(spec(two_phases(), part));
+    first.add_observer(std::make_shared<StopAt>(stop, step));
+    EXPECT_FALSE(first.run(stop.get_token()).finished);
+    EXPECT_FALSE(std::filesystem::exists(part / "model.pt"));
+    EXPECT_TRUE(Trainer::resume(part).run().finished);
+    EXPECT_EQ(digest(part), digest(folder / "whole")) << "stopped at step " << step;
+  }
+}
+
+TEST(Trainer, FrozenTensorsStayBitIdentical) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["backbone"]["file"] = test::FixtureBackbone{"resnet18", "scripted"}.file().string();
+  recipe["input"]["size"] = 64;
+  train(recipe, folder / "run");
+  const auto file = Backbone::load(recipe["backbone"]["file"].get<std::string>(), 64);
+  const auto artifact = load_artifact(folder / "run/model.pt");
+  std::map<std::string, at::Tensor> exported;
+  for (const auto& parameter : artifact.module.named_parameters()) exported[parameter.name] = parameter.value;
+  for (const auto& buffer : artifact.module.named_buffers()) exported[buffer.name] = buffer.value;
+  int changed = 0;
+  for (const auto& [name, tensor] : file.tensors()) {
+    const bool equal = tensor.equal(exported.at("backbone." + name));
+    const bool trains = name.starts_with("layer4.") && (name.ends_with("weight") || name.ends_with("bias"));
+    EXPECT_EQ(equal, !trains) << name;
+    changed += !equal;
+  }
+  EXPECT_EQ(changed, 15);
+}
+
+TEST(Trainer, RefusesWhatCannotTrainBeforeItMakesAFolder) {
+  test::TemporaryFolder folder;
+  const auto reason = [&](const char* assignment) {
+    Json recipe = small_recipe();
+    set_key(recipe, assignment);
+    try {
+      train(recipe, folder / "run");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("trained");
+  };
+  EXPECT_THAT(reason("phases.0.train=[\"nothing_like_it\"]"), HasSubstr("matches no parameter"));
+  EXPECT_THAT(reason("phases.0.train=[\"conv1\"]"), HasSubstr("new head untrained"));
+  EXPECT_THAT(reason("backbone.sha256=0123"), HasSubstr("SHA-256"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
+TEST(Trainer, ABackboneWithoutClassifierTrainsOnItsPooledMap) {
+  test::TemporaryFolder folder;
+  EXPECT_TRUE(train(small_recipe("tiny_headless"), folder / "run").finished);
+}
+
+TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {
+  test::TemporaryFolder folder;
+  train(small_recipe(), folder / "run");
+  const auto predictor = Predictor::load(folder / "run/model.pt");
+  const auto photo = kPhotos / "glass" / std::filesystem::directory_iterator(kPhotos / "glass")->path().filename();
+  const auto by_path = predictor.predict(photo).top(1).front();
+  const std::string bytes = read_file(photo);
+  EXPECT_EQ(predictor.predict(std::as_bytes(std::span(bytes))).top(1).front().probability, by_path.probability);
+  EXPECT_EQ(predictor.predict(std::vector{photo, photo})[1].top(1).front().label, by_path.label);
+  EXPECT_THROW(predictor.predict(at::zeros({3, 4, 4}, at::kByte)), Error);
+  EXPECT_THROW(predictor.predict(folder / "absent.jpg"), Error);
+}
+
+}  // namespace
+}  // namespace graft
