@@ -127,6 +127,7 @@ TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
 TEST(Trainer, FrozenTensorsStayBitIdentical) {
   test::TemporaryFolder folder;
   Json recipe = two_phases();
+  recipe["phases"].erase(0);  // the best of the run must be one that trained the stage
   recipe["backbone"]["file"] = test::FixtureBackbone{"resnet18", "scripted"}.file().string();
   recipe["input"]["size"] = 64;
   train(recipe, folder / "run");
