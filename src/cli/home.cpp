@@ -53,7 +53,7 @@ ChosenBackbone choose_backbone(const std::string& name) {
 }
 
 std::optional<InputSpec> known_input(const ChosenBackbone& backbone) {
-  if (is_artifact(backbone.file)) return load_artifact(backbone.file).metadata.input;
+  if (is_artifact(backbone.file, "backbone")) return load_artifact(backbone.file).metadata.input;
   return backbone.card ? std::optional(backbone.card->input) : std::nullopt;
 }
 

@@ -88,7 +88,7 @@ void print_inspection(const Backbone& backbone, const std::vector<Layer>& layers
 
 void run_inspect(const InspectOptions& options, bool json) {
   const ChosenBackbone chosen = choose_backbone(options.file);
-  const bool artifact = is_artifact(chosen.file);
+  const bool artifact = is_artifact(chosen.file, "backbone");
   const auto input = known_input(chosen);
   const Backbone backbone =
       Backbone::load(chosen.file, options.size > 0 ? options.size : input.value_or(InputSpec{}).size);

@@ -85,7 +85,6 @@ int run_training(const TrainOptions& options, bool json) {
                    "graft train --help shows an example"});
     spec = make_spec(options);
     folder = spec.folder = options.out.empty() ? default_folder(options.data) : options.out;
-    if (!options.quiet) fmt::print(out, "run folder: {}\n", folder.string());
     if (!options.quiet && !spec.backbone_facts.contains("name"))
       fmt::print(out,
                  "no model card for {}: input {} px, mean {} std {} (set input.* in the recipe where the network was "

@@ -2,9 +2,9 @@
 
 #include <gmock/gmock.h>
 
-#include <fstream>
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <map>
 
 #include "graft/core/error.h"

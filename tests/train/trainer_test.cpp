@@ -169,6 +169,18 @@ TEST(Trainer, ABackboneWithoutClassifierTrainsOnItsPooledMap) {
   EXPECT_TRUE(train(small_recipe("tiny_headless"), folder / "run").finished);
 }
 
+TEST(Trainer, AnArtifactIsABackboneToo) {
+  test::TemporaryFolder folder;
+  train(small_recipe(), folder / "first");
+  Json recipe = two_phases();
+  recipe["backbone"]["file"] = (folder / "first/model.pt").string();
+  recipe["phases"].erase(0);
+  const auto backbone = Backbone::load(folder / "first/model.pt", 32);
+  EXPECT_EQ(backbone.classifier().path, "head");
+  EXPECT_EQ(backbone.classifier().out, 2);
+  EXPECT_TRUE(train(recipe, folder / "second").finished);
+}
+
 TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {
   test::TemporaryFolder folder;
   train(small_recipe(), folder / "run");

@@ -24,10 +24,8 @@ Artifact load_artifact(const std::filesystem::path& path) {
   return artifact;
 }
 
-bool is_artifact(const std::filesystem::path& path) {
-  std::map<std::string, std::string> extra{{kMetadataFile, ""}};
-  load_torchscript(path, "model", &extra);
-  return !extra[kMetadataFile].empty();
+bool is_artifact(const std::filesystem::path& path, const std::string& role) {
+  return has_extra_file(path, role, kMetadataFile);
 }
 
 std::string tensors_digest(const torch::jit::Module& module) {

@@ -17,8 +17,10 @@ struct Artifact {
 /// @throws Error when the file is no TorchScript, no artifact of Graft, or damaged.
 Artifact load_artifact(const std::filesystem::path& path);
 
-/// Whether a TorchScript file carries the metadata of an artifact.
-bool is_artifact(const std::filesystem::path& path);
+/// Whether a TorchScript file carries the metadata of an artifact. `role` is what the file is to the reader, as for
+/// load_torchscript.
+/// @throws Error when it is no TorchScript file.
+bool is_artifact(const std::filesystem::path& path, const std::string& role);
 
 /// SHA-256 over name, type, shape and bytes of every parameter and buffer, in order of name.
 std::string tensors_digest(const torch::jit::Module& module);

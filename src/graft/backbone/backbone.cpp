@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "graft/backbone/inline_forward.h"
+#include "graft/backbone/inline_method.h"
 #include "graft/core/error.h"
 #include "graft/core/torchscript_file.h"
 
@@ -28,6 +28,17 @@ BackboneKind kind_of(const Module& module) {
     if (submodule.type()->numConstants() > 0) return BackboneKind::kScripted;
   const bool has_tensors = module.named_parameters().size() + module.named_buffers().size() > 0;
   return has_tensors ? BackboneKind::kTraced : BackboneKind::kFrozen;
+}
+
+/// An exported model of Graft gives its features by a method of that name, behind preprocessing of its own.
+bool is_artifact(const Module& module) {
+  return module.find_method("features") && module.find_method("logits") && module.find_method("preprocess") &&
+         module.hasattr("classes");
+}
+
+Classifier own_head(const Module& artifact, std::int64_t num_features) {
+  return {"head", num_features, static_cast<std::int64_t>(artifact.attr("classes").toListRef().size()),
+          "the artifact's own head, cut off"};
 }
 
 at::Tensor run_probe(const std::shared_ptr<Graph>& graph, const Module& module, int image_size,
@@ -119,12 +130,14 @@ Backbone Backbone::load(const std::filesystem::path& path, int image_size) {
   backbone.module_.eval();
   backbone.kind_ = kind_of(backbone.module_);
   backbone.untraced_ = untrace(backbone.module_);
-  backbone.graph_ = graph::inline_forward(backbone.module_, subject);
-  backbone.classifier_ = graph::cut_classifier(backbone.graph_, backbone.module_, subject);
+  const bool artifact = is_artifact(backbone.module_);
+  backbone.graph_ = graph::inline_method(backbone.module_, artifact ? "features" : "forward", subject);
+  if (!artifact) backbone.classifier_ = graph::cut_classifier(backbone.graph_, backbone.module_, subject);
   const at::Tensor raw = run_probe(backbone.graph_, backbone.module_, image_size, subject);
   pool_features(*backbone.graph_, raw, subject);
   backbone.num_features_ =
       raw.dim() == 2 ? raw.size(1) : run_probe(backbone.graph_, backbone.module_, image_size, subject).size(1);
+  if (artifact) backbone.classifier_ = own_head(backbone.module_, backbone.num_features_);
   keep_only(backbone.module_, backbone.graph_);
   backbone.boundaries_ = graph::find_boundaries(*backbone.graph_);
   TORCH_CHECK(!backbone.boundaries_.empty(), "the features are no boundary of ", path.string());

@@ -6,7 +6,7 @@
 #include <set>
 #include <unordered_set>
 
-#include "graft/backbone/inline_forward.h"
+#include "graft/backbone/inline_method.h"
 #include "graft/core/error.h"
 #include "graft/core/names.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 
 #include "graft/core/error.h"
@@ -12,12 +13,10 @@ namespace {
 
 using torch::jit::Module;
 
-constexpr std::string_view kHead = "head.";
-constexpr std::string_view kOwnHead = "backbone.";
-
-/// The name a user sees: the head's parameters under "head.", a backbone's own "head" under "backbone.head".
+/// The name a user sees of a backbone's parameter: its own, but "backbone.head.…" where that would be taken for Graft's
+/// head.
 std::string shown_name(const std::string& parameter) {
-  return parameter.starts_with(kHead) ? std::string(kOwnHead) + parameter : parameter;
+  return parameter.starts_with("head.") ? "backbone." + parameter : parameter;
 }
 
 bool matches(const std::string& glob, const std::string& name) {
@@ -42,9 +41,16 @@ std::vector<std::string> stage_parameters(const std::vector<Stage>& stages, std:
 
 class Selector {
  public:
+  enum class Part { kBackbone, kHead };
+  struct Parameter {
+    Part part;
+    std::string name;  ///< within its part
+  };
+
   Selector(const Backbone& backbone, const std::vector<std::string>& head_parameters) : stages_(backbone.stages()) {
-    for (const auto& parameter : backbone.parameters()) names_.push_back(shown_name(parameter.first));
-    for (const auto& parameter : head_parameters) names_.push_back(std::string(kHead) + parameter);
+    for (const auto& parameter : backbone.parameters())
+      add(shown_name(parameter.first), {Part::kBackbone, parameter.first});
+    for (const auto& parameter : head_parameters) add("head." + parameter, {Part::kHead, parameter});
   }
 
   std::vector<std::string> matching(const std::string& glob) const {
@@ -57,6 +63,8 @@ class Selector {
     return found;
   }
 
+  const Parameter& parameter(const std::string& shown) const { return parameters_.at(shown); }
+
   /// What a glob could have meant: modules, stages and parameters.
   std::vector<std::string> candidates() const {
     std::set<std::string> names{"head", "last:1", "first:1"};
@@ -68,8 +76,14 @@ class Selector {
   }
 
  private:
+  void add(const std::string& shown, Parameter parameter) {
+    names_.push_back(shown);
+    parameters_.emplace(shown, std::move(parameter));
+  }
+
   const std::vector<Stage>& stages_;
   std::vector<std::string> names_;
+  std::map<std::string, Parameter> parameters_;
 };
 
 bool is_batch_norm(const Module& module) { return module.hasattr("running_mean"); }
@@ -114,12 +128,9 @@ TrainSelection select_trained(const std::vector<std::string>& globs, const Backb
   }
   if (!problems.empty()) throw Error(problems);
   TrainSelection selection;
-  for (const auto& name : selected) {
-    if (name.starts_with(kHead))
-      selection.head.insert(name.substr(kHead.size()));
-    else
-      selection.backbone.insert(
-          name.starts_with(std::string(kOwnHead) + std::string(kHead)) ? name.substr(kOwnHead.size()) : name);
+  for (const auto& shown : selected) {
+    const auto& parameter = selector.parameter(shown);
+    (parameter.part == Selector::Part::kHead ? selection.head : selection.backbone).insert(parameter.name);
   }
   return selection;
 }

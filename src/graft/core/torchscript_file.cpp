@@ -12,7 +12,10 @@
 namespace graft {
 namespace {
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+/// The first sentence: what follows in LibTorch's messages is advice for its developers.
+std::string first_sentence(const std::string& text) {
+  return text.substr(0, std::min(text.find('\n'), text.find(". ")));
+}
 
 bool starts_with_bytes(const std::filesystem::path& path, std::string_view bytes) {
   std::ifstream file(path, std::ios::binary);
@@ -38,7 +41,10 @@ void check_structure(const std::filesystem::path& path, const std::string& subje
   try {
     records = caffe2::serialize::PyTorchStreamReader(path.string()).getAllRecords();
   } catch (const c10::Error& error) {
-    throw Error({subject, "is a damaged zip archive (" + first_line(error.what_without_backtrace()) + ")",
+    const std::string reason = error.what_without_backtrace();
+    if (reason.find("hasRecord(\"version\")") != std::string::npos)
+      throw_no_torchscript(subject, "is a zip archive without a TorchScript program");
+    throw Error({subject, "is a damaged zip archive (" + first_sentence(error.what_without_backtrace()) + ")",
                  "a complete TorchScript file", "incomplete download?"});
   }
   const auto has = [&](const std::string& name) {
@@ -65,12 +71,17 @@ torch::jit::Module load_torchscript(const std::filesystem::path& path, const std
     if (extra_files != nullptr) *extra_files = {wanted.begin(), wanted.end()};
     return module;
   } catch (const c10::Error& error) {
-    throw Error({subject, "LibTorch cannot load it (" + first_line(error.what_without_backtrace()) + ")",
+    throw Error({subject, "LibTorch cannot load it (" + first_sentence(error.what_without_backtrace()) + ")",
                  "an undamaged TorchScript file", "incomplete download, or saved by a newer PyTorch?"});
   } catch (const std::exception& error) {
-    throw Error(
-        {subject, "LibTorch cannot load it (" + first_line(error.what()) + ")", "an undamaged TorchScript file", ""});
+    throw Error({subject, "LibTorch cannot load it (" + first_sentence(error.what()) + ")",
+                 "an undamaged TorchScript file", ""});
   }
+}
+
+bool has_extra_file(const std::filesystem::path& path, const std::string& role, const std::string& name) {
+  check_structure(path, role + " '" + path.string() + "'");
+  return caffe2::serialize::PyTorchStreamReader(path.string()).hasRecord("extra/" + name);
 }
 
 }  // namespace graft

@@ -182,6 +182,7 @@ class Trainer::Run {
 
   void start_folder() {
     folder_.create();
+    message("run folder: " + folder_.path().string());
     folder_.write_recipe(to_json(recipe(), std::filesystem::absolute(folder_.path())));
     folder_.write_split(dataset_);
     save();

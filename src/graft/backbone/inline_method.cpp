@@ -1,4 +1,4 @@
-#include "graft/backbone/inline_forward.h"
+#include "graft/backbone/inline_method.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
@@ -125,9 +125,10 @@ void take_branch(Node* node, bool taken) {
   node->destroy();
 }
 
-std::shared_ptr<Graph> inline_forward(const torch::jit::Module& module, const std::string& subject) {
-  const auto method = module.find_method("forward");
-  if (!method) throw Error({subject, "has no method forward", "a module whose forward takes images", ""});
+std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std::string& name,
+                                     const std::string& subject) {
+  const auto method = module.find_method(name);
+  if (!method) throw Error({subject, "has no method " + name, "a module whose forward takes images", ""});
   auto graph = method->graph()->copy();
   if (graph->inputs().size() < 2)
     throw Error({subject, "its forward takes no argument", "forward(images)",

@@ -1,0 +1,17 @@
+#pragma once
+#include "graft/backbone/graph.h"
+
+namespace graft::graph {
+
+/// A copy of one of the module's methods as one flat graph (self, images): every call inlined with the dotted module
+/// path as the scope of its nodes, optional arguments replaced by their defaults, constants propagated, branches that
+/// depend on the module alone resolved (those on `training` are kept), checks that only raise dropped. The module
+/// itself is not changed.
+/// @throws Error when the method is absent or needs more than one argument.
+std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std::string& name,
+                                     const std::string& subject);
+
+/// Replaces a prim::If by one of its branches.
+void take_branch(Node* node, bool taken);
+
+}  // namespace graft::graph
