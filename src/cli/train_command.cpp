@@ -80,9 +80,7 @@ int run_training(const TrainOptions& options, bool json) {
   RunSpec spec;
   fs::path folder = options.resume;
   if (!resuming) {
-    if (options.data.empty())
-      throw Error({"DATA", "is missing", "a folder of class folders, or a .csv or .tsv table",
-                   "graft train --help shows an example"});
+    if (options.data.empty()) throw CLI::RequiredError("DATA (or --resume RUN)");
     spec = make_spec(options);
     folder = spec.folder = options.out.empty() ? default_folder(options.data) : options.out;
     if (!options.quiet && !spec.backbone_facts.contains("name"))

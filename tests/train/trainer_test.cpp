@@ -178,6 +178,8 @@ TEST(Trainer, AnArtifactIsABackboneToo) {
   const auto backbone = Backbone::load(folder / "first/model.pt", 32);
   EXPECT_EQ(backbone.classifier().path, "head");
   EXPECT_EQ(backbone.classifier().out, 2);
+  EXPECT_EQ(backbone.stages().size(),
+            Backbone::load(test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), 32).stages().size());
   EXPECT_TRUE(train(recipe, folder / "second").finished);
 }
 

@@ -116,6 +116,20 @@ void insert_defaults(Graph& graph, const c10::FunctionSchema& schema, const std:
   }
 }
 
+/// A node that reads a module's tensor belongs to that module, whoever wrote the call: functional code, or a file whose
+/// calls were inlined when it was saved.
+void refine_scopes(Graph& graph) {
+  for (Node* node : graph.nodes()) {
+    if (is_trivial(node)) continue;
+    for_each_input(node, [&](const Value* value) {
+      const auto path = value->type()->isSubtypeOf(*c10::TensorType::get()) ? attribute_path(value) : std::nullopt;
+      const std::string module = path ? path->substr(0, std::max<std::size_t>(1, path->rfind('.') + 1) - 1) : "";
+      const std::string scope = node->scopeName();
+      if (!module.empty() && (scope.empty() || module.starts_with(scope + "."))) node->setScope(scope_of_path(module));
+    });
+  }
+}
+
 }  // namespace
 
 void take_branch(Node* node, bool taken) {
@@ -140,6 +154,7 @@ std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std
   }
   drop_checks(graph->block());
   torch::jit::EliminateDeadCode(graph);
+  refine_scopes(*graph);
   return graph;
 }
 
