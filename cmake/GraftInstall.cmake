@@ -15,9 +15,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(GRAFT_BUILD_PROGRAM)
   # LibTorch is a Python wheel as often as not: the installed program finds it where it was built against.
-  get_target_property(torch_library torch IMPORTED_LOCATION)
-  cmake_path(GET torch_library PARENT_PATH torch_folder)
-  set_target_properties(graft_program PROPERTIES INSTALL_RPATH ${torch_folder})
+  set_target_properties(graft_program PROPERTIES INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)
   install(TARGETS graft_program DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/graft)
 endif()
