@@ -1,5 +1,11 @@
 # What Graft links. Used by Graft's own build and, installed as part of the package, by those who link Graft.
 include(CMakeFindDependencyMacro)
+if(NOT DEFINED graft_with_training)  # graftConfig.cmake defines it: this is Graft's own build, which can do without none of them
+  set(graft_with_training TRUE)
+  set(CMAKE_FIND_PACKAGE_NAME graft)
+  set(graft_FIND_REQUIRED TRUE)
+endif()
+
 find_dependency(Torch 2.11)
 find_dependency(OpenCV COMPONENTS core imgproc imgcodecs)
 find_dependency(JPEG)
@@ -7,7 +13,7 @@ find_dependency(nlohmann_json 3.11)
 find_dependency(OpenSSL COMPONENTS Crypto)
 find_dependency(OpenMP COMPONENTS CXX)
 
-if(NOT TARGET graft::libcsv)
+if(graft_with_training AND NOT TARGET graft::libcsv)
   find_library(GRAFT_LIBCSV csv REQUIRED)
   find_path(GRAFT_LIBCSV_INCLUDE csv.h REQUIRED)
   add_library(graft::libcsv UNKNOWN IMPORTED)

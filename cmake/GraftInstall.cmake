@@ -1,10 +1,12 @@
-# Install rules and the package that find_package(graft) finds.
+# Install rules and the package that find_package(graft) finds. Component `infer` needs none of what only training links.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/graft)
 
-install(TARGETS graft_infer graft_graft EXPORT graftTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT graftTargets NAMESPACE graft:: DESTINATION ${package_folder})
+foreach(component infer graft)
+  install(TARGETS graft_${component} EXPORT graft-${component} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT graft-${component} NAMESPACE graft:: DESTINATION ${package_folder})
+endforeach()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/graftConfig.cmake.in ${PROJECT_BINARY_DIR}/graftConfig.cmake
                               INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/graftConfigVersion.cmake COMPATIBILITY SameMinorVersion)
@@ -15,9 +17,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(GRAFT_BUILD_PROGRAM)
   # LibTorch is a Python wheel as often as not: the installed program finds it where it was built against.
-  get_target_property(torch_library torch IMPORTED_LOCATION)
-  cmake_path(GET torch_library PARENT_PATH torch_folder)
-  set_target_properties(graft_program PROPERTIES INSTALL_RPATH ${torch_folder})
+  set_target_properties(graft_program PROPERTIES INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)
   install(TARGETS graft_program DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/graft)
 endif()
