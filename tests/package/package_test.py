@@ -40,6 +40,12 @@ def check_python_example(program, model):
     assert label == expected["class"] and abs(float(probability) - expected["probability"]) <= 1e-4, (label, probability, expected)
 
 
+def check_inference_stays_small(folder):
+    """Component `infer` asked for nothing that only training links."""
+    cache = (folder / "embed_predictor" / "CMakeCache.txt").read_text()
+    assert "GRAFT_LIBCSV" not in cache, "find_package(graft COMPONENTS infer) looked for libcsv"
+
+
 def main():
     how, program, build_folder, torch_folder = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="graft-package-") as name:
@@ -55,6 +61,7 @@ def main():
         run("cmake", "--install", build_folder, "--prefix", prefix)
         definitions = [torch, f"-DCMAKE_PREFIX_PATH={prefix}"]
         check_prediction(build("embed_predictor", folder, *definitions), model)
+        check_inference_stays_small(folder)
         trained = run(build("train_from_cpp", folder, *definitions), TINY, PHOTOS, folder / "from_cpp", "32")
         assert '"accuracy"' in trained or "stopped" in trained, trained
         version = run(prefix / "bin" / "graft", "--version")
