@@ -6,6 +6,7 @@
 #include "console.h"
 #include "format.h"
 #include "graft/artifact/predictor.h"
+#include "graft/core/names.h"
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
 
@@ -57,13 +58,6 @@ Answer predict_one(const Predictor& predictor, const fs::path& image, const Pred
   } catch (const Error& error) {
     return {image, {}, error.problems().front().found};
   }
-}
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
 }
 
 void print_line(const Answer& answer, bool csv) {

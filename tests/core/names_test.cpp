@@ -14,6 +14,11 @@ TEST(GlobMatch, StarCrossesDots) {
   EXPECT_TRUE(glob_match("*", ""));
 }
 
+TEST(CsvCell, QuotesWhatNeedsIt) {
+  EXPECT_EQ(csv_cell("plain name.jpg"), "plain name.jpg");
+  EXPECT_EQ(csv_cell("a, \"b\""), "\"a, \"\"b\"\"\"");
+}
+
 TEST(NearestNames, RanksByEditDistanceAndLeavesOutTheFar) {
   const std::vector<std::string> names{"momentum", "nesterov", "lr"};
   EXPECT_EQ(nearest_names("nesterof", names), std::vector<std::string>{"nesterov"});

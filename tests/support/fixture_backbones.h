@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,11 @@ struct FixtureBackbone {
   /// images, images3, logits, features, features3 as Python computed them.
   std::map<std::string, at::Tensor> reference() const;
 };
+
+/// How GoogleTest names one in its output.
+inline void PrintTo(const FixtureBackbone& backbone, std::ostream* out) {
+  *out << backbone.name << " " << backbone.kind;
+}
 
 /// All of them. Fails when none was made.
 std::vector<FixtureBackbone> fixture_backbones();

@@ -195,7 +195,12 @@ Module Backbone::frozen_part(std::size_t from, std::size_t to) const {
   fresh.set_tensors(tensors());
   keep_only(fresh.module_, fresh.part_graph(from, to));
   use_channels_last(fresh.module_);
+  fresh.module_.to(device());
   return torch::jit::freeze_module(fresh.module_);
+}
+
+c10::Device Backbone::device() const {
+  return parameters_.empty() ? c10::Device(c10::kCPU) : parameters_.front().second.device();
 }
 
 std::map<std::string, at::Tensor> Backbone::tensors() const {

@@ -58,6 +58,8 @@ class Backbone {
   /// The whole network as one flat graph (self, images) -> features.
   const std::shared_ptr<graph::Graph>& graph() const { return graph_; }
 
+  /// Where its parameters are.
+  c10::Device device() const;
   /// Parameters that the features depend on, in the file's order, shared ones once.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
   /// Those and the buffers.

@@ -17,6 +17,9 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
 /// "a, b, c".
 std::string join(std::span<const std::string> names, std::string_view separator = ", ");
 
+/// A cell of a CSV line: quoted where RFC 4180 asks for it.
+std::string csv_cell(std::string_view text);
+
 /// Whether `text` matches a glob in which `*` stands for any run of characters (dots included) and `?` for any one.
 bool glob_match(std::string_view pattern, std::string_view text);
 

@@ -7,12 +7,14 @@
 namespace graft {
 namespace {
 
-/// A frozen module as a function that several threads may call, fed channels_last.
-FrozenPart as_function(torch::jit::Module module) {
-  return [module](const at::Tensor& rows) mutable {
+/// A frozen module as a function that several threads may call, fed channels_last where it runs; what it gives comes
+/// back to the CPU.
+FrozenPart as_function(torch::jit::Module module, c10::Device device) {
+  return [module, device](const at::Tensor& rows) mutable {
     torch::NoGradGuard no_grad;
+    const at::Tensor input = rows.to(device);
     const bool map = rows.dim() == 4;
-    return module.forward({map ? rows.contiguous(at::MemoryFormat::ChannelsLast) : rows})
+    return module.forward({map ? input.contiguous(at::MemoryFormat::ChannelsLast) : input})
         .toTensor()
         .to(at::kFloat)
         .cpu();
@@ -27,7 +29,7 @@ std::size_t row_bytes(const FrozenPart& part, int image_size) {
 
 FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) const {
   if (from == to) return [](const at::Tensor& rows) { return rows; };
-  return as_function(backbone_->frozen_part(from, to));
+  return as_function(backbone_->frozen_part(from, to), backbone_->device());
 }
 
 void FrozenActivations::prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared) {

@@ -2,18 +2,9 @@
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/core/names.h"
 
 namespace graft {
-namespace {
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
-}  // namespace
 
 void RunFolder::create() const {
   const std::string subject = "run folder '" + path_.string() + "'";
