@@ -4,6 +4,8 @@ if(NOT DEFINED graft_with_training)  # graftConfig.cmake defines it: this is Gra
   set(graft_with_training TRUE)
   set(CMAKE_FIND_PACKAGE_NAME graft)
   set(graft_FIND_REQUIRED TRUE)
+  # LibTorch's targets name each other in expressions that are evaluated where a program links Graft: in the folder above.
+  set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL TRUE)
 endif()
 
 find_dependency(Torch 2.11)
@@ -16,7 +18,7 @@ find_dependency(OpenMP COMPONENTS CXX)
 if(graft_with_training AND NOT TARGET graft::libcsv)
   find_library(GRAFT_LIBCSV csv REQUIRED)
   find_path(GRAFT_LIBCSV_INCLUDE csv.h REQUIRED)
-  add_library(graft::libcsv UNKNOWN IMPORTED)
+  add_library(graft::libcsv UNKNOWN IMPORTED GLOBAL)
   set_target_properties(graft::libcsv PROPERTIES IMPORTED_LOCATION ${GRAFT_LIBCSV}
                                                  INTERFACE_INCLUDE_DIRECTORIES ${GRAFT_LIBCSV_INCLUDE})
 endif()
