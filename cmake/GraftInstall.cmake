@@ -1,10 +1,12 @@
-# Install rules and the package that find_package(graft) finds.
+# Install rules and the package that find_package(graft) finds. Component `infer` needs none of what only training links.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/graft)
 
-install(TARGETS graft_infer graft_graft EXPORT graftTargets FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(EXPORT graftTargets NAMESPACE graft:: DESTINATION ${package_folder})
+foreach(component infer graft)
+  install(TARGETS graft_${component} EXPORT graft-${component} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(EXPORT graft-${component} NAMESPACE graft:: DESTINATION ${package_folder})
+endforeach()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/graftConfig.cmake.in ${PROJECT_BINARY_DIR}/graftConfig.cmake
                               INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/graftConfigVersion.cmake COMPATIBILITY SameMinorVersion)

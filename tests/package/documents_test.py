@@ -1,4 +1,7 @@
-"""What the documents promise is there: relative links lead somewhere, and code that is quoted from a file is that file's."""
+"""What the documents promise is there: relative links lead somewhere, code is the text of an example, the picture is the script's.
+
+The examples are what the package tests build and run, so code on a page must be one of them, whole.
+"""
 
 import pathlib
 import re
@@ -6,26 +9,33 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Document, heading of the fence's language, and the file whose text it shows.
-QUOTED = (("README.md", "cpp", "examples/embed_predictor/main.cpp"), ("README.md", "python", "examples/predict.py"))
+PAGES = ("*.md", "docs/**/*.md", "examples/**/*.md", "models/*.md", "tests/**/*.md", "weights/*.md")
+CODE = re.compile(r"^```(?:cpp|c\+\+|cmake|python)\n(.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
-def broken_links(document):
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
-        if "://" not in target and not (document.parent / target).exists():
-            yield f"{document.relative_to(ROOT)}: link to {target} leads nowhere"
+def problems_of(page, examples):
+    text = page.read_text()
+    for target in LINK.findall(text):
+        if "://" not in target and not (page.parent / target).exists():
+            yield f"link to {target} leads nowhere"
+    for code in CODE.findall(text):
+        if code not in examples:
+            yield f"code that is no file of examples/: {code.splitlines()[:2]}"
 
 
 def main():
-    tracked = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    documents = [ROOT / name for name in tracked] or sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md"))
-    problems = [problem for document in documents for problem in broken_links(document)]
-    for document, language, source in QUOTED:
-        fences = re.findall(rf"```{language}\n(.*?)```", (ROOT / document).read_text(), re.S)
-        if (ROOT / source).read_text() not in fences:
-            problems.append(f"{document}: shows no {language} block that equals {source}")
-    print("\n".join(problems) or f"{len(documents)} documents")
-    sys.exit(1 if problems or not documents else 0)
+    pages = sorted(page for pattern in PAGES for page in ROOT.glob(pattern))
+    examples = {path.read_text() for path in (ROOT / "examples").rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    problems = [f"{page.relative_to(ROOT)}: {problem}" for page in pages for problem in problems_of(page, examples)]
+    shown = sum(len(CODE.findall(page.read_text())) for page in pages)
+    if shown == 0:
+        problems.append("no page shows an example")
+    drawn = subprocess.run([sys.executable, ROOT / "scripts" / "draw_pictures.py", "--check"], capture_output=True, text=True)
+    if drawn.returncode != 0:
+        problems.append(drawn.stderr.strip())
+    print("\n".join(problems) or f"{len(pages)} pages, {shown} examples")
+    sys.exit(1 if problems else 0)
 
 
 main()

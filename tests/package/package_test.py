@@ -1,5 +1,6 @@
 """package_test.py find_package|source_tree PROGRAM BUILD_FOLDER TORCH_DIR: builds and runs the examples as a stranger would."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -31,6 +32,20 @@ def check_prediction(program, model):
     assert answer[1] in ("glass", "paper") and 0.5 <= float(answer[2]) <= 1, answer
 
 
+def check_python_example(program, model):
+    """examples/predict.py, with torch and without Graft, says what the program says."""
+    photo = next((PHOTOS / "paper").iterdir())
+    label, probability = run(sys.executable, ROOT / "examples" / "predict.py", model, photo).split()
+    expected = json.loads(run(program, "predict", model, photo, "--json"))[0]["top"][0]
+    assert label == expected["class"] and abs(float(probability) - expected["probability"]) <= 1e-4, (label, probability, expected)
+
+
+def check_inference_stays_small(folder):
+    """Component `infer` asked for nothing that only training links."""
+    cache = (folder / "embed_predictor" / "CMakeCache.txt").read_text()
+    assert "GRAFT_LIBCSV" not in cache, "find_package(graft COMPONENTS infer) looked for libcsv"
+
+
 def main():
     how, program, build_folder, torch_folder = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="graft-package-") as name:
@@ -41,10 +56,12 @@ def main():
         if how == "source_tree":
             check_prediction(build("embed_predictor", folder, torch, f"-DGRAFT_SOURCE={ROOT}"), model)
             return
+        check_python_example(program, model)
         prefix = folder / "prefix"
         run("cmake", "--install", build_folder, "--prefix", prefix)
         definitions = [torch, f"-DCMAKE_PREFIX_PATH={prefix}"]
         check_prediction(build("embed_predictor", folder, *definitions), model)
+        check_inference_stays_small(folder)
         trained = run(build("train_from_cpp", folder, *definitions), TINY, PHOTOS, folder / "from_cpp", "32")
         assert '"accuracy"' in trained or "stopped" in trained, trained
         version = run(prefix / "bin" / "graft", "--version")
