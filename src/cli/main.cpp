@@ -1,5 +1,9 @@
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <new>
+#include <string_view>
 
 #include "command.h"
 #include "console.h"
@@ -12,11 +16,20 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
+/// Idle OpenMP threads spin for milliseconds by default, which on a busy machine costs ten times what a small training
+/// step does. libgomp reads its environment when it is loaded, so the program starts itself again with a short spin; an
+/// environment that already says something is kept.
+void spin_shortly(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "1000", 1);
+  execv("/proc/self/exe", argv);
+}
+
 int run(int argc, char** argv) {
   CLI::App program{"Graft: transfer learning on any TorchScript backbone", "graft"};
   program.set_version_flag("--version",
                            fmt::format("graft {}\nlibtorch {}", graft::graft_version(), graft::torch_version()));
-  program.require_subcommand(1);
+  program.require_subcommand(0, 1);  // an unknown word is then named as such
   graft::cli::Outcome outcome;
   for (const auto add :
        {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict, graft::cli::add_inspect,
@@ -24,6 +37,7 @@ int run(int argc, char** argv) {
     add(program, outcome);
   try {
     program.parse(argc, argv);
+    if (program.get_subcommands().empty()) throw CLI::RequiredError("a command");
   } catch (const CLI::Success& answer) {
     return program.exit(answer);
   } catch (const CLI::ParseError& error) {
@@ -39,6 +53,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "train") spin_shortly(argv);
   graft::cli::watch_interrupts();
   graft::keep_freed_memory();
   try {

@@ -61,8 +61,6 @@ Answer predict_one(const Predictor& predictor, const fs::path& image, const Pred
 }
 
 void print_line(const Answer& answer, bool csv) {
-  if (!answer.error.empty()) fmt::print(stderr, "error: image '{}': {}\n", answer.path.string(), answer.error);
-  if (!answer.error.empty()) return;
   if (csv) {
     for (const auto& scored : answer.top)
       fmt::print("{},{},{:.6f}\n", csv_cell(answer.path.string()), csv_cell(scored.label), scored.probability);
@@ -97,10 +95,11 @@ int run_predict(const PredictOptions& options, bool json) {
   OrderedParallel<Answer>::run(
       images.size(), workers, [&](std::size_t i) { return predict_one(predictor, images[i], options); },
       [&](std::size_t, const Answer& answer) {
+        if (!answer.error.empty()) fmt::print(stderr, "error: image '{}': {}\n", answer.path.string(), answer.error);
         failed = failed || !answer.error.empty();
         if (json)
           answers.push_back(answer_json(answer));
-        else
+        else if (answer.error.empty())
           print_line(answer, options.csv);
       });
   if (json) print_json(answers);

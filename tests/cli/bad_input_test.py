@@ -1,121 +1,172 @@
-"""Whatever a user can get wrong gives error lines that name it, exit 1 (usage: 2), and nothing half-written."""
+"""Recipes, options and run folders that cannot be used, and errors as JSON."""
 
 import json
-import resource
-import shutil
-import unittest
-import zipfile
 
 import torch
-from program import PHOTOS, SMALL, TINY, ProgramTest, graft
+
+import program
+from program import PHOTOS, backbone, graft
 
 
-class BadInput(ProgramTest):
-    def fails(self, *arguments, lines=1, code=1, **options):
-        done = graft(*arguments, **options)
-        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-        errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-        self.assertEqual(len(errors), lines, done.stderr)
-        self.assertEqual(done.stderr.count("\n"), lines, done.stderr)
-        return done.stderr
+class RefusedRunTest(program.ProgramTest):
+    def train(self, *arguments):
+        self.out = self.folder / "run"
+        options = ("--backbone", backbone("tiny_cnn.scripted"), "--set", "input.size=32", "--out", self.out)
+        return graft("train", PHOTOS, *options, *arguments)
 
-    def fails_to_train(self, *arguments, data=PHOTOS, small=SMALL, **options):
-        out = self.folder / "run"
-        text = self.fails("train", data, *small, "--out", out, *arguments, **options)
-        self.assertFalse(out.exists(), list(out.glob("*")) if out.exists() else "")
-        return text
+    def assert_refused(self, result, *words, lines=1):
+        self.assert_failed(result, *words, lines=lines)
+        self.assertFalse(self.out.exists())
 
-    def with_backbone(self, file):
-        return ["--backbone", file, *SMALL[2:]]
 
-    def test_data_that_is_not_there(self):
-        self.assertIn("is not there", self.fails_to_train(data=self.folder / "absent"))
+class BadRecipeTest(RefusedRunTest):
+    THREE_MISTAKES = {
+        "seed": -1,
+        "data": {"batch_size": "big"},
+        "phases": [{"epochs": 2, "train": ["head"], "optimizer": {"adamw": {"learning_rate": 0.1}}}],
+    }
+    PATHS = ("seed: ", "data.batch_size: ", "phases[0].optimizer.adamw.learning_rate: ")
 
-    def test_one_class_and_an_empty_class(self):
-        shutil.copytree(PHOTOS / "glass", self.folder / "data" / "glass")
-        self.assertIn("one class 'glass'", self.fails_to_train(data=self.folder / "data"))
-        (self.folder / "data" / "paper").mkdir()
-        self.assertIn("class 'paper'", self.fails_to_train(data=self.folder / "data"))
+    def test_three_mistakes_are_all_named(self):
+        recipe = self.write_json("recipe.json", self.THREE_MISTAKES)
+        result = self.train("--recipe", recipe)
+        self.assert_refused(result, lines=3)
+        for line, path in zip(program.error_lines(result), self.PATHS):
+            self.assertIn(path, line)
 
-    def test_backbones_that_are_none(self):
-        whole = TINY.read_bytes()
-        for part in (0.01, 0.5, 0.99):
-            (self.folder / "cut.pt").write_bytes(whole[: int(len(whole) * part)])
-            self.assertIn("cut.pt", self.fails_to_train(small=self.with_backbone(self.folder / "cut.pt")))
-        with zipfile.ZipFile(self.folder / "zip.pt", "w") as archive:
-            archive.writestr("a/b.txt", "hello")
-        self.assertIn("without a TorchScript program", self.fails_to_train(small=self.with_backbone(self.folder / "zip.pt")))
-        torch.save({"fc.weight": torch.ones(2, 3)}, self.folder / "state.pth")
-        self.assertIn("export_backbone.py", self.fails_to_train(small=self.with_backbone(self.folder / "state.pth")))
-        self.assertIn("did you mean 'efficientnet_lite0'", self.fails_to_train(small=self.with_backbone("efficientnet_lite")))
+    def test_check_names_what_train_names(self):
+        recipe = self.write_json("recipe.json", self.THREE_MISTAKES)
+        self.assertEqual(graft("recipe", "--check", recipe).stderr, self.train("--recipe", recipe).stderr)
 
-    def test_three_mistakes_of_a_recipe(self):
-        recipe = self.folder / "recipe.json"
-        recipe.write_text(json.dumps({"data": {"batchsize": 3}, "phases": [{"epochs": -1, "optimizer": {"adam": {}}}]}))
-        text = self.fails_to_train("--recipe", recipe, lines=3)
-        for path in ("data.batchsize", "phases[0].epochs", "phases[0].optimizer"):
-            self.assertIn(path, text)
-        self.assertEqual(self.fails("recipe", "--check", recipe, lines=3), text)
-        recipe.write_text("{oops")
-        self.assertIn("line 1", self.fails_to_train("--recipe", recipe))
+    def test_an_unknown_key_names_the_nearest(self):
+        self.assert_refused(self.train("--set", "stop.patiense=3"), "stop.patiense", "patience")
 
-    def test_globs_presets_and_assignments(self):
-        self.assertIn("'conv1'", self.fails_to_train("--set", 'phases.0.train=["head", "convs"]'))
-        self.assertIn("untrained", self.fails_to_train("--set", 'phases.0.train=["conv1"]'))
-        self.assertIn("finetune", self.fails_to_train("--preset", "finetunes"))
-        self.assertIn("KEY=VALUE", self.fails_to_train("--set", "nothing"))
+    def test_a_recipe_that_is_no_json(self):
+        (self.folder / "recipe.json").write_text('{"seed": 1,')
+        self.assert_refused(self.train("--recipe", self.folder / "recipe.json"), "recipe.json")
 
-    @unittest.skipIf(torch.cuda.is_available(), "there is a CUDA device")
-    def test_cuda_that_is_not_there(self):
-        self.assertIn("cuda", self.fails_to_train("--device", "cuda", small=SMALL[:-2]))
+    def test_a_recipe_that_is_not_there(self):
+        self.assert_refused(self.train("--recipe", self.folder / "none.json"), "none.json")
 
-    def test_a_full_disk(self):
-        def limit():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+    def test_a_train_glob_that_matches_nothing_shows_the_nearest_names(self):
+        result = self.train("--set", 'phases.0.train=["head", "cnov3.*"]')
+        self.assert_refused(result, "phases[0].train", "'cnov3.*'", "conv3")
 
-        out = self.folder / "run"
-        text = self.fails("train", PHOTOS, *SMALL, "--out", out, "--quiet", preexec_fn=limit)
-        self.assertIn("checkpoint.pt", text)
-        self.assertEqual([p.name for p in out.iterdir() if ".tmp" in p.name or p.name == "model.pt"], [])
+    def test_a_train_glob_far_from_every_name_shows_what_there_is(self):
+        result = self.train("--set", 'phases.0.train=["head", "layer4.*"]')
+        self.assert_refused(result, "phases[0].train", "'layer4.*'", "conv")
 
-    def test_a_folder_that_holds_a_run(self):
-        out = self.train("--set", "phases.0.epochs=1", "--quiet")
-        before = (out / "model.pt").read_bytes()
-        self.assertIn("holds a run already", self.fails("train", PHOTOS, *SMALL, "--out", out))
-        self.assertEqual((out / "model.pt").read_bytes(), before)
-        self.assertIn("is finished", self.fails("train", "--resume", out))
-        self.assertIn("holds no checkpoint", self.fails("train", "--resume", self.folder))
+    def test_each_train_glob_that_matches_nothing_has_its_line(self):
+        result = self.train("--set", 'phases.0.train=["head", "cnov3.*", "bm3"]')
+        self.assert_refused(result, "'cnov3.*'", "'bm3'", lines=2)
 
-    def test_predict_and_evaluate(self):
-        model = self.train("--set", "phases.0.epochs=1", "--quiet") / "model.pt"
-        broken = self.folder / "broken.jpg"
-        broken.write_text("no photo")
-        photo = next((PHOTOS / "glass").iterdir())
-        done = graft("predict", model, photo, broken, "--json")
-        self.assertEqual(done.returncode, 1)
-        good, bad = json.loads(done.stdout)
-        self.assertEqual({"path", "top"}, set(good))
-        self.assertEqual({"path", "error"}, set(bad))
-        self.assertIn("not exported by Graft", self.fails("predict", TINY, photo))
-        shutil.copytree(PHOTOS / "glass", self.folder / "data" / "glas")
-        shutil.copytree(PHOTOS / "paper", self.folder / "data" / "paper")
-        self.assertIn("did you mean 'glass'", self.fails("evaluate", model, self.folder / "data"))
+    def test_a_mistake_in_the_last_phase_shows_before_the_first(self):
+        result = self.train("--preset", "finetune", "--set", 'phases.1.train=["cnov3"]')
+        self.assert_refused(result, "phases[1].train", "'cnov3'")
 
-    def test_errors_as_json(self):
-        done = graft("train", self.folder / "absent", *SMALL, "--json")
-        error = json.loads(done.stdout)["error"]
-        self.assertEqual({"subject", "found", "expected", "hint"}, set(error))
+    def test_a_head_that_never_trains(self):
+        self.assert_refused(self.train("--set", 'phases.0.train=["conv3"]'), "head")
 
-    def test_usage(self):
-        for arguments in (["nonsense"], [], ["train"], ["predict"], ["train", PHOTOS, "--threads", "0"], ["evaluate", "a", "b", "--split", "c"]):
-            done = graft(*arguments)
-            self.assertEqual(done.returncode, 2, arguments)
-            self.assertTrue(done.stderr.startswith("error: "), done.stderr)
+    def test_an_unknown_preset(self):
+        self.assert_refused(self.train("--preset", "finetun"), "'finetun'", "did you mean 'finetune'")
+
+    def test_a_set_without_a_value(self):
+        self.assert_refused(self.train("--set", "seed"), "--set seed")
+
+
+class DeviceTest(RefusedRunTest):
+    def test_a_cuda_device_that_is_not_there(self):
+        devices = ["cuda:99"] if torch.cuda.is_available() else ["cuda", "cuda:0", "cuda:99"]
+        for device in devices:
+            with self.subTest(device=device):
+                self.assert_refused(self.train("--device", device), f"'{device}'", "--device cpu")
+
+    def test_a_word_that_is_no_device(self):
+        self.assert_refused(self.train("--device", "toaster"), "toaster")
+
+
+class RunFolderTest(RefusedRunTest):
+    def finish(self):
+        result = self.train("--set", "phases.0.epochs=1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return {path.name: path.read_bytes() for path in self.out.iterdir()}
+
+    def test_a_run_is_never_overwritten(self):
+        before = self.finish()
+        self.assert_failed(self.train("--seed", 1), str(self.out), "holds a run already", "--resume")
+        self.assertEqual({path.name: path.read_bytes() for path in self.out.iterdir()}, before)
+
+    def test_a_finished_run_has_nothing_to_resume(self):
+        before = self.finish()
+        self.assert_failed(graft("train", "--resume", self.out), str(self.out), "is finished")
+        self.assertEqual({path.name: path.read_bytes() for path in self.out.iterdir()}, before)
+
+    def test_a_folder_without_a_run_cannot_be_resumed(self):
+        self.assert_failed(graft("train", "--resume", self.folder), str(self.folder), "checkpoint.pt")
+
+    def test_a_damaged_checkpoint(self):
+        self.finish()
+        (self.out / "model.pt").unlink()
+        whole = (self.out / "checkpoint.pt").read_bytes()
+        (self.out / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
+        self.assert_failed(graft("train", "--resume", self.out), "checkpoint.pt", "damaged")
+
+
+class UsageTest(program.ProgramTest):
+    def test_mistakes_on_the_command_line_exit_2(self):
+        commands = {
+            "": (),
+            "frobnicate": ("frobnicate",),
+            "--nope": ("train", PHOTOS, "--nope"),
+            "DATA": ("train",),
+            "--threads": ("train", PHOTOS, "--threads", "0"),
+            "--seed": ("train", PHOTOS, "--seed", "minus-one"),
+            "--resume": ("train", PHOTOS, "--resume", self.folder),
+            "MODEL": ("predict",),
+            "PATH": ("predict", "model.pt"),
+            "--threshold": ("predict", "model.pt", "photo.jpg", "--threshold", "2"),
+            "--csv": ("predict", "model.pt", "photo.jpg", "--csv", "--json"),
+            "--split": ("evaluate", "model.pt", PHOTOS, "--split", "holdout"),
+            "FILE": ("inspect",),
+        }
+        for word, command in commands.items():
+            with self.subTest(command=command):
+                self.assert_failed(graft(*command, cwd=self.folder), word, status=2)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_help_is_no_mistake(self):
         for command in ("train", "evaluate", "predict", "inspect", "verify", "models", "recipe"):
-            done = graft(command, "--help")
-            self.assertEqual(done.returncode, 0)
-            self.assertIn("example: graft " + command, done.stdout)
+            self.assertIn("example: graft " + command, self.succeed(command, "--help").stdout)
+
+
+class JsonErrorTest(RefusedRunTest):
+    KEYS = ["expected", "found", "hint", "subject"]
+
+    def test_one_error(self):
+        result = graft("train", self.folder / "none", "--backbone", backbone("tiny_cnn.scripted"), "--json")
+        self.assertEqual(result.returncode, 1)
+        answer = json.loads(result.stdout)
+        self.assertEqual(list(answer), ["error"])
+        self.assertEqual(sorted(answer["error"]), self.KEYS)
+        self.assertIn(str(self.folder / "none"), answer["error"]["subject"])
+        self.assertEqual(len(program.error_lines(result)), 1)
+
+    def test_every_command_answers_in_json(self):
+        for command in (("evaluate", "none.pt", PHOTOS), ("predict", "none.pt", PHOTOS), ("inspect", "none.pt"),
+                        ("verify", "none.pt"), ("recipe", "--check", "none.json")):
+            with self.subTest(command=command[0]):
+                result = graft(*command, "--json", cwd=self.folder)
+                self.assert_failed(result, "none.")
+                self.assertEqual(sorted(json.loads(result.stdout)["error"]), self.KEYS)
+
+    def test_a_recipe_with_several_mistakes(self):
+        recipe = self.write_json("recipe.json", BadRecipeTest.THREE_MISTAKES)
+        result = self.train("--recipe", recipe, "--json")
+        answer = json.loads(result.stdout)
+        self.assertEqual(len(answer["errors"]), 3)
+        self.assertEqual(answer["errors"][0], answer["error"])
+        self.assertEqual([problem["subject"] + ": " for problem in answer["errors"]], list(BadRecipeTest.PATHS))
 
 
 if __name__ == "__main__":
-    unittest.main()
+    program.main()

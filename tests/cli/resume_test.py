@@ -1,84 +1,141 @@
-"""A run that is interrupted, or killed, and resumed ends bit-identical to one that was not."""
+"""A run that is interrupted, killed and resumed ends bit for bit where one ends that was left alone."""
 
 import json
 import shutil
 import signal
-import unittest
+import time
 
-import torch
-from program import PHOTOS, SMALL, ProgramTest, graft, start, wait_for_epochs
+import program
+import run_state
+from program import PHOTOS, backbone, graft
 
-PROBE = ["--set", "phases.0.epochs=40"]
-TWO_PHASES = [
-    "--preset", "finetune", "--set", "phases.0.epochs=10", "--set", "phases.1.epochs=20",
-    "--set", 'phases.1.train=["head", "last:1"]', "--set", "phases.1.batch_norm=update",
-]  # fmt: skip
+EPOCHS = 25  # of each phase: enough to be caught in the middle
+INTERRUPTED = 130  # the exit status when a run was asked to stop
+
+AUGMENT = [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]
+PROBE = {
+    "input": {"size": 32},
+    "data": {"batch_size": 8},
+    "phases": [{"name": "probe", "epochs": EPOCHS, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003}},
+                "schedule": {"one_cycle": {}}}],
+}
+TWO_PHASES = {
+    "input": {"size": 32},
+    "data": {"batch_size": 8, "augment": {"transforms": AUGMENT}},
+    "cache": {"views": 3},
+    "phases": PROBE["phases"] + [
+        {"name": "fine-tune", "epochs": EPOCHS, "train": ["head", "last:1"], "batch_norm": "update",
+         "optimizer": {"sgd": {"lr": 0.01, "momentum": 0.9}}, "layer_lr_decay": 0.5,
+         "schedule": {"cosine": {"warmup_epochs": 1}}}],
+}
+# No view is kept: every epoch decodes and augments anew.
+STREAMED = TWO_PHASES | {"cache": {"activations": "off"}}
 
 
-def tensors(folder):
-    """What the run trained, by name, from its checkpoint; and the parameters of its model."""
-    checkpoint = torch.load(folder / "checkpoint.pt", weights_only=False)  # a typed dictionary
-    model = torch.jit.load(folder / "model.pt")
-    kept = {name: tensor for name, tensor in checkpoint.items() if name != "state.json"}
-    return kept | dict(model.named_parameters()) | dict(model.named_buffers())
+class StoppedRun(program.ProgramTest):
+    def run_folder(self, name):
+        return self.folder / name
+
+    def command(self, recipe, name, threads):
+        return ("train", PHOTOS, "--backbone", backbone("tiny_cnn.scripted"), "--recipe", recipe,
+                "--out", self.run_folder(name), "--threads", threads)
+
+    def stop_after(self, epochs, how, name, arguments):
+        """Starts the program, and sends it the signal once the run's history has that many epochs."""
+        run = self.run_folder(name)
+        process = program.start(*arguments)
+        give_up = time.monotonic() + program.PATIENCE_SECONDS
+        while not ((run / "history.jsonl").is_file() and len(run_state.history(run)) >= epochs):
+            self.assertIsNone(process.poll(), f"the run ended before its epoch {epochs}")
+            self.assertLess(time.monotonic(), give_up, f"the run never came to epoch {epochs}")
+            time.sleep(0.002)
+        process.send_signal(how)
+        status = process.wait(program.PATIENCE_SECONDS)
+        self.assertEqual(status, -how if how == signal.SIGKILL else INTERRUPTED, "the run was not caught in time")
+        self.assertTrue((run / "checkpoint.pt").is_file())
+        self.assertFalse((run / "model.pt").exists())
+
+    def assert_same_run(self, name, expected):
+        found, expected = self.run_folder(name), self.run_folder(expected)
+        self.assertEqual(run_state.history(found), run_state.history(expected))
+        for tensors, file in ((run_state.checkpoint_tensors, ""), (run_state.module_tensors, "model.pt")):
+            self.assertEqual(run_state.differing(tensors(found / file), tensors(expected / file)), [])
+        metrics = [json.loads((run / "metrics.json").read_text()) for run in (found, expected)]
+        self.assertEqual(*metrics)
+
+    def check(self, content, threads, stops):
+        """stops: (epochs in the history, signal), one after the other on the same run."""
+        recipe = self.write_json("recipe.json", content)
+        self.succeed(*self.command(recipe, "whole", threads))
+        epochs = EPOCHS * len(content["phases"])
+        self.assertEqual(len(run_state.history(self.run_folder("whole"))), epochs)
+        arguments = self.command(recipe, "stopped", threads)
+        for after, how in stops:
+            self.stop_after(after, how, "stopped", arguments)
+            arguments = ("train", "--resume", self.run_folder("stopped"))
+        self.succeed(*arguments)
+        self.assert_same_run("stopped", "whole")
 
 
-class Resume(ProgramTest):
-    def assert_same(self, one, other):
-        first, second = tensors(one), tensors(other)
-        self.assertEqual(first.keys(), second.keys())
-        for name, tensor in first.items():
-            self.assertTrue(torch.equal(tensor, second[name]), name)
+class ResumeTest(StoppedRun):
+    def test_interrupted_probe(self):
+        self.check(PROBE, 1, [(5, signal.SIGINT)])
 
-    def interrupted(self, arguments, out, epochs, number, code):
-        process = start("train", PHOTOS, *arguments, "--out", self.folder / out)
-        wait_for_epochs(self.folder / out, epochs, process)
-        process.send_signal(number)
-        process.wait(timeout=120)
-        process.stderr.close()
-        self.assertEqual(process.returncode, code)
-        self.assertFalse((self.folder / out / "model.pt").exists())
+    def test_killed_probe(self):
+        self.check(PROBE, 1, [(7, signal.SIGKILL)])
 
-    def resume(self, out):
-        done = graft("train", "--resume", self.folder / out)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return self.folder / out
+    def test_killed_before_the_first_epoch(self):
+        self.check(PROBE, 1, [(0, signal.SIGKILL)])
 
-    def check(self, arguments, threads=1):
-        small = [*SMALL[:-3], str(threads), *SMALL[-2:]]
-        whole = self.train(*arguments, out="whole", small=small)
-        self.interrupted([*small, *arguments], "stopped", 3, signal.SIGINT, 130)
-        self.assert_same(self.resume("stopped"), whole)
-        for epochs in (1, 12):
-            out = f"killed{epochs}"
-            self.interrupted([*small, *arguments], out, epochs, signal.SIGKILL, -signal.SIGKILL)
-            self.assert_same(self.resume(out), whole)
-            history = [json.loads(line) for line in (self.folder / out / "history.jsonl").read_text().splitlines()]
-            numbers = [(record["phase"], record["epoch"]) for record in history]
-            self.assertEqual(len(set(numbers)), len(numbers))
+    def test_terminated_probe(self):
+        self.check(PROBE, 1, [(3, signal.SIGTERM)])
 
-    def test_probe(self):
-        self.check(PROBE)
+    def test_probe_stopped_again_and_again(self):
+        self.check(PROBE, 2, [(2, signal.SIGINT), (6, signal.SIGKILL), (12, signal.SIGINT), (20, signal.SIGKILL)])
 
-    def test_two_phases(self):
-        self.check(TWO_PHASES)
+    def test_interrupted_in_each_phase(self):
+        self.check(TWO_PHASES, 1, [(4, signal.SIGINT), (EPOCHS + 4, signal.SIGINT)])
+
+    def test_killed_in_each_phase(self):
+        self.check(TWO_PHASES, 1, [(4, signal.SIGKILL), (EPOCHS + 4, signal.SIGKILL)])
+
+    def test_killed_between_phases(self):
+        self.check(TWO_PHASES, 1, [(EPOCHS, signal.SIGKILL)])
 
     def test_two_threads(self):
-        self.check(TWO_PHASES, threads=2)
+        self.check(TWO_PHASES, 2, [(5, signal.SIGKILL), (EPOCHS + 2, signal.SIGINT)])
+
+    def test_images_streamed_anew_each_epoch(self):
+        self.check(STREAMED, 2, [(3, signal.SIGINT), (EPOCHS + 3, signal.SIGKILL)])
+
+
+class ResumedFolderTest(StoppedRun):
+    def test_killed_while_exporting(self):
+        """A run whose last epoch is done and whose artifact is not there."""
+        recipe = self.write_json("recipe.json", PROBE)
+        for name in ("whole", "stopped"):
+            self.succeed(*self.command(recipe, name, 1))
+        for file in ("model.pt", "metrics.json"):
+            (self.run_folder("stopped") / file).unlink()
+        self.succeed("train", "--resume", self.run_folder("stopped"))
+        self.assert_same_run("stopped", "whole")
 
     def test_changed_data_is_refused(self):
-        data = self.folder / "data"
+        data = self.folder / "photos"
         shutil.copytree(PHOTOS, data)
-        process = start("train", data, *SMALL, *PROBE, "--out", self.folder / "run")
-        wait_for_epochs(self.folder / "run", 2, process)
-        process.kill()
-        process.wait()
-        process.stderr.close()
-        next((data / "glass").iterdir()).unlink()
-        done = graft("train", "--resume", self.folder / "run")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("has changed since the run was started", done.stderr)
+        recipe = self.write_json("recipe.json", PROBE)
+        arguments = ("train", data, *self.command(recipe, "stopped", 1)[2:])
+        self.stop_after(2, signal.SIGINT, "stopped", arguments)
+        shutil.copy(next((data / "glass").iterdir()), data / "paper/new.jpg")
+        self.assert_failed(graft("train", "--resume", self.run_folder("stopped")), "has changed since")
+
+    def test_a_resumed_run_ignores_where_it_is_called_from(self):
+        recipe = self.write_json("recipe.json", PROBE)
+        self.succeed(*self.command(recipe, "whole", 1))
+        self.stop_after(3, signal.SIGINT, "stopped", self.command(recipe, "stopped", 1))
+        self.succeed("train", "--resume", "stopped", cwd=self.folder)
+        self.assert_same_run("stopped", "whole")
 
 
 if __name__ == "__main__":
-    unittest.main()
+    program.main()

@@ -30,8 +30,8 @@ bool is_artifact(const std::filesystem::path& path, const std::string& role) {
 
 std::string tensors_digest(const torch::jit::Module& module) {
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& parameter : module.named_parameters()) tensors[parameter.name] = parameter.value;
-  for (const auto& buffer : module.named_buffers()) tensors[buffer.name] = buffer.value;
+  for (const auto& attribute : module.named_attributes())
+    if (attribute.value.isTensor()) tensors[attribute.name] = attribute.value.toTensor();
   Sha256 hash;
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor bytes = tensor.detach().cpu().contiguous();

@@ -23,6 +23,12 @@ bool matches(const std::string& glob, const std::string& name) {
   return glob_match(glob, name) || glob_match(glob + ".*", name);
 }
 
+std::vector<std::string> backbone_stages(const Backbone& backbone) {
+  std::vector<std::string> names;
+  for (const auto& stage : backbone.stages()) names.push_back(stage.name);
+  return names;
+}
+
 /// N of "last:N" or "first:N".
 std::optional<std::size_t> stage_count(const std::string& glob, std::string_view prefix) {
   if (!glob.starts_with(prefix)) return std::nullopt;
@@ -116,9 +122,12 @@ TrainSelection select_trained(const std::vector<std::string>& globs, const Backb
   for (const auto& glob : globs) {
     const bool excludes = glob.starts_with('!');
     const auto found = selector.matching(excludes ? glob.substr(1) : glob);
-    if (found.empty())
-      problems.push_back(
-          {subject, "'" + glob + "' matches no parameter", "", did_you_mean(glob, selector.candidates(), 3)});
+    if (found.empty()) {
+      const std::string bare = glob.substr(excludes ? 1 : 0, glob.find(".*") - (excludes ? 1 : 0));
+      problems.push_back({subject, "'" + glob + "' matches no parameter",
+                          "head, last:N, first:N or a glob over paths such as " + join(backbone_stages(backbone)),
+                          did_you_mean(bare, selector.candidates(), 3)});
+    }
     for (const auto& name : found) {
       if (excludes)
         selected.erase(name);

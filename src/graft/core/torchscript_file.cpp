@@ -12,8 +12,9 @@
 namespace graft {
 namespace {
 
-/// The first sentence: what follows in LibTorch's messages is advice for its developers.
-std::string first_sentence(const std::string& text) {
+/// The first sentence, without the place in LibTorch's sources before it and the advice for its developers behind it.
+std::string first_sentence(std::string text) {
+  if (text.starts_with("[enforce fail")) text.erase(0, std::min(text.size(), text.find("] ") + 2));
   return text.substr(0, std::min(text.find('\n'), text.find(". ")));
 }
 
@@ -42,7 +43,8 @@ void check_structure(const std::filesystem::path& path, const std::string& subje
     records = caffe2::serialize::PyTorchStreamReader(path.string()).getAllRecords();
   } catch (const c10::Error& error) {
     const std::string reason = error.what_without_backtrace();
-    if (reason.find("hasRecord(\"version\")") != std::string::npos)
+    if (reason.find("hasRecord(\"version\")") != std::string::npos ||
+        reason.find("not in a subdirectory") != std::string::npos)
       throw_no_torchscript(subject, "is a zip archive without a TorchScript program");
     throw Error({subject, "is a damaged zip archive (" + first_sentence(error.what_without_backtrace()) + ")",
                  "a complete TorchScript file", "incomplete download?"});

@@ -54,6 +54,13 @@ void examine_all(Dataset& dataset, const DatasetOptions& options) {
   dataset.samples = std::move(readable);
 }
 
+std::string unreadable_hint(const Dataset& dataset) {
+  if (dataset.skipped.empty()) return "";
+  const auto& first = dataset.skipped.front();
+  return std::to_string(dataset.skipped.size()) + " files could not be read, such as '" + first.path.string() +
+         "', which " + first.reason;
+}
+
 void check_classes(const Dataset& dataset, const std::string& subject) {
   if (dataset.classes.size() < 2)
     throw Error({subject,
@@ -65,8 +72,8 @@ void check_classes(const Dataset& dataset, const std::string& subject) {
       return sample.label == static_cast<std::int64_t>(label) && sample.split.value_or(Split::kTrain) == Split::kTrain;
     });
     if (!trains)
-      problems.push_back(
-          {subject, "class '" + dataset.classes[label] + "' has no readable training image", "at least one photo", ""});
+      problems.push_back({subject, "class '" + dataset.classes[label] + "' has no readable training image",
+                          "at least one photo", unreadable_hint(dataset)});
   }
   if (!problems.empty()) throw Error(problems);
 }

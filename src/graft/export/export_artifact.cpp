@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <sstream>
+
 #include "graft/artifact/artifact.h"
 #include "graft/artifact/verify.h"
 #include "graft/core/error.h"
@@ -60,16 +62,10 @@ torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Mod
 void save_artifact(const std::filesystem::path& path, const torch::jit::Module& module, ArtifactMetadata& metadata) {
   metadata.tensors_sha256 = tensors_digest(module);
   metadata.versions = {{"graft", graft_version()}, {"torch", torch_version()}};
-  replace_file(path, [&](const std::filesystem::path& temporary) {
-    try {
-      module.save(temporary.string(), {{kMetadataFile, to_json(metadata).dump(1) + "\n"}});
-    } catch (const std::exception& error) {
-      const std::string reason = error.what();
-      throw Error({"artifact '" + path.string() + "'",
-                   "cannot be written (" + reason.substr(0, reason.find('\n')) + ")", "a writable folder with room",
-                   ""});
-    }
-  });
+  // Through memory: LibTorch's writer aborts the process when its file cannot be written to the end.
+  std::ostringstream content;
+  module.save(content, {{kMetadataFile, to_json(metadata).dump(1) + "\n"}});
+  replace_file(path, std::move(content).str());
 }
 
 void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits) {

@@ -183,9 +183,9 @@ class Trainer::Run {
   void start_folder() {
     folder_.create();
     message("run folder: " + folder_.path().string());
-    folder_.write_recipe(to_json(recipe(), std::filesystem::absolute(folder_.path())));
+    save();  // first: a folder with a recipe and no checkpoint could neither be used again nor resumed
     folder_.write_split(dataset_);
-    save();
+    folder_.write_recipe(to_json(recipe(), std::filesystem::absolute(folder_.path())));
   }
 
   // State
