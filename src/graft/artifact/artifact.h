@@ -22,7 +22,8 @@ Artifact load_artifact(const std::filesystem::path& path);
 /// @throws Error when it is no TorchScript file.
 bool is_artifact(const std::filesystem::path& path, const std::string& role);
 
-/// SHA-256 over name, type, shape and bytes of every parameter, buffer and other tensor (the golden pair), in order of name.
+/// SHA-256 over name, type, shape and bytes of every parameter, buffer and other tensor (the golden pair), in order of
+/// name.
 std::string tensors_digest(const torch::jit::Module& module);
 
 }  // namespace graft
