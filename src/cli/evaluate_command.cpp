@@ -46,9 +46,10 @@ void run_evaluate(const EvaluateOptions& options, bool json) {
   set_thread_count(0);
   const Predictor predictor = Predictor::load(options.model, options.device);
   const double val = predictor.metadata().recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
-  Dataset dataset =
-      load_dataset(options.data, {.val = val, .on_bad_image = OnBadImage::kSkip, .workers = thread_count()});
-  for (const auto& image : dataset.skipped) fmt::print(stderr, "left out: {}: {}\n", image.path.string(), image.reason);
+  const auto name_skipped = [](const SkippedImage& image) {
+    fmt::print(stderr, "left out: {}: {}\n", image.path.string(), image.reason);
+  };
+  Dataset dataset = load_dataset(options.data, {val, OnBadImage::kSkip, thread_count(), name_skipped});
   match_classes(dataset, predictor.classes());
   const auto samples = choose_split(dataset, options.split);
   ProgressLine progress;

@@ -25,7 +25,7 @@ std::optional<ModelCard> card_of_file(const fs::path& file) {
 
 fs::path home() {
   const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
-  for (const auto& candidate : {folder / "../..", folder / "../share/graft"})
+  for (const auto& candidate : {folder / "../share/graft", folder / "../.."})
     if (fs::is_directory(candidate / "models")) return candidate.lexically_normal();
   throw Error({"model cards", "there is no folder models beside the program '" + folder.string() + "'",
                "the source tree or share/graft", "run the program from where it was built or installed"});

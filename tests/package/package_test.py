@@ -63,7 +63,7 @@ def main():
         check_prediction(build("embed_predictor", folder, *definitions), model)
         check_inference_stays_small(folder)
         trained = run(build("train_from_cpp", folder, *definitions), TINY, PHOTOS, folder / "from_cpp", "32")
-        assert '"accuracy"' in trained or "stopped" in trained, trained
+        assert '"accuracy"' in trained, trained
         version = run(prefix / "bin" / "graft", "--version")
         assert version.startswith("graft "), version
         assert "efficientnet_lite0" in run(prefix / "bin" / "graft", "models")

@@ -50,15 +50,9 @@ void examine_all(Dataset& dataset, const DatasetOptions& options) {
           throw Error({"image '" + sample.path.string() + "'", examined.problem, "an image",
                        "delete it, or set data.on_bad_image to \"skip\""});
         dataset.skipped.push_back({sample.path, examined.problem});
+        if (options.on_skipped) options.on_skipped(dataset.skipped.back());
       });
   dataset.samples = std::move(readable);
-}
-
-std::string unreadable_hint(const Dataset& dataset) {
-  if (dataset.skipped.empty()) return "";
-  const auto& first = dataset.skipped.front();
-  return std::to_string(dataset.skipped.size()) + " files could not be read, such as '" + first.path.string() +
-         "', which " + first.reason;
 }
 
 void check_classes(const Dataset& dataset, const std::string& subject) {
@@ -72,8 +66,8 @@ void check_classes(const Dataset& dataset, const std::string& subject) {
       return sample.label == static_cast<std::int64_t>(label) && sample.split.value_or(Split::kTrain) == Split::kTrain;
     });
     if (!trains)
-      problems.push_back({subject, "class '" + dataset.classes[label] + "' has no readable training image",
-                          "at least one photo", unreadable_hint(dataset)});
+      problems.push_back(
+          {subject, "class '" + dataset.classes[label] + "' has no readable training image", "at least one photo", ""});
   }
   if (!problems.empty()) throw Error(problems);
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ struct DatasetOptions {
   double val = 0.2;  ///< part of each class that validates where the source does not say
   OnBadImage on_bad_image = OnBadImage::kSkip;
   int workers = 1;
+  /// Told of each image that is left out, in order; may be empty.
+  std::function<void(const SkippedImage&)> on_skipped{};
 };
 
 /// Reads a folder of class folders, a folder with train/ and val/ (and test/), or a .csv/.tsv table with the columns

@@ -17,6 +17,11 @@ void RunFolder::create() const {
   if (failure) throw Error({subject, "cannot be made (" + failure.message() + ")", "a writable place", ""});
 }
 
+void RunFolder::abandon() const {
+  std::error_code ignored;  // the failure that led here is the one to report
+  for (const auto& file : {recipe(), split(), checkpoint(), history(), path_}) std::filesystem::remove(file, ignored);
+}
+
 std::filesystem::path RunFolder::next(const std::string& name) {
   for (int i = 1;; ++i) {
     const std::filesystem::path path = std::filesystem::path("runs") / (name + "-" + std::to_string(i));
@@ -33,13 +38,13 @@ void RunFolder::write_split(const Dataset& dataset) const {
     text += csv_cell(std::filesystem::absolute(sample.path).lexically_proximate(base).generic_string()) + "," +
             csv_cell(dataset.classes[static_cast<std::size_t>(sample.label)]) + "," + to_string(*sample.split) + "," +
             sample.hash + "\n";
-  replace_file(path_ / "split.csv", text);
+  replace_file(split(), text);
 }
 
 void RunFolder::write_history(const Json& history) const {
   std::string text;
   for (const auto& record : history) text += record.dump() + "\n";
-  replace_file(path_ / "history.jsonl", text);
+  replace_file(history(), text);
 }
 
 }  // namespace graft

@@ -13,12 +13,17 @@ class RunFolder {
 
   /// Makes the folder. @throws Error when it holds a run already or cannot be made.
   void create() const;
+  /// Takes back what was written before the first checkpoint was complete: such a folder could neither be resumed nor
+  /// used again.
+  void abandon() const;
   /// "runs/NAME-N" with the lowest N that is free.
   static std::filesystem::path next(const std::string& name);
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path recipe() const { return path_ / "recipe.json"; }
   std::filesystem::path checkpoint() const { return path_ / "checkpoint.pt"; }
+  std::filesystem::path split() const { return path_ / "split.csv"; }
+  std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path metrics() const { return path_ / "metrics.json"; }
   std::filesystem::path model() const { return path_ / "model.pt"; }
 

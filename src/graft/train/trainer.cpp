@@ -108,9 +108,6 @@ class Trainer::Run {
   }
   void message(const std::string& text) { tell(&Observer::on_message, text); }
 
-  // Preparation
-  // ---------------------------------------------------------------------------------------------------------
-
   void load() {
     set_thread_count(recipe().threads);
     const c10::Device device = resolve_device(recipe().device);
@@ -134,8 +131,9 @@ class Trainer::Run {
   }
 
   void load_data() {
-    dataset_ = load_dataset(spec_.data, {recipe().val, recipe().on_bad_image, thread_count()});
-    for (const auto& image : dataset_.skipped) tell(&Observer::on_skipped_image, image);
+    dataset_ =
+        load_dataset(spec_.data, {recipe().val, recipe().on_bad_image, thread_count(),
+                                  [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); }});
     if (dataset_.of(Split::kTrain).size() < 2)
       throw Error({"data '" + spec_.data.string() + "'", "has fewer than two training images", "at least two", ""});
   }
@@ -183,13 +181,15 @@ class Trainer::Run {
   void start_folder() {
     folder_.create();
     message("run folder: " + folder_.path().string());
-    save();  // first: a folder with a recipe and no checkpoint could neither be used again nor resumed
-    folder_.write_split(dataset_);
-    folder_.write_recipe(to_json(recipe(), std::filesystem::absolute(folder_.path())));
+    try {
+      folder_.write_recipe(to_json(recipe(), std::filesystem::absolute(folder_.path())));
+      folder_.write_split(dataset_);
+      save();
+    } catch (...) {
+      folder_.abandon();
+      throw;
+    }
   }
-
-  // State
-  // -----------------------------------------------------------------------------------------------------------------
 
   void save() {
     const auto base = std::filesystem::absolute(folder_.path());
@@ -220,9 +220,6 @@ class Trainer::Run {
     best_ = resumed_->under("best");
     phase_best_ = resumed_->under("phase_best");
   }
-
-  // Phases
-  // ----------------------------------------------------------------------------------------------------------------
 
   const Phase& phase() const { return recipe().phases[progress_.phase]; }
 
