@@ -41,9 +41,9 @@ void RunFolder::write_split(const Dataset& dataset) const {
   replace_file(split(), text);
 }
 
-void RunFolder::write_history(const Json& history) const {
+void RunFolder::write_history(const Json& records) const {
   std::string text;
-  for (const auto& record : history) text += record.dump() + "\n";
+  for (const auto& record : records) text += record.dump() + "\n";
   replace_file(history(), text);
 }
 

@@ -31,7 +31,7 @@ class RunFolder {
   /// One line a sample: path relative to the folder, label, split, hash.
   void write_split(const Dataset& dataset) const;
   /// One JSON line an epoch.
-  void write_history(const Json& history) const;
+  void write_history(const Json& records) const;
 
  private:
   std::filesystem::path path_;
