@@ -82,8 +82,8 @@ at::Tensor trained_logits(const FinishedRun& run, const at::Tensor& images) {
   return network.head().forward({features}).toTensor().cpu();
 }
 
-Json measure(const FinishedRun& run, const RunFolder& folder) {
-  const Predictor predictor = Predictor::load(folder.model());
+Json measure(const FinishedRun& run, const std::filesystem::path& file) {
+  const Predictor predictor = Predictor::load(file);
   Json metrics;
   for (const Split split : {Split::kVal, Split::kTest})
     if (run.dataset.has(split))
@@ -99,12 +99,15 @@ Json export_run(const FinishedRun& run, const RunFolder& folder,
   ArtifactMetadata metadata = metadata_of(run);
   const auto module = compose(run, metadata);
   message("exporting " + folder.model().string());
-  save_artifact(folder.model(), module, metadata);
-  const at::Tensor images = proof_images(run);
-  prove_artifact(folder.model(), images, trained_logits(run, images));
-  message("measuring the exported file on the validation images");
-  metadata.metrics = measure(run, folder);
-  save_artifact(folder.model(), module, metadata);
+  // The name model.pt appears once the file is proven and carries its own figures.
+  replace_file(folder.model(), [&](const std::filesystem::path& temporary) {
+    save_artifact(temporary, module, metadata);
+    const at::Tensor images = proof_images(run);
+    prove_artifact(temporary, images, trained_logits(run, images));
+    message("measuring the exported file on the validation images");
+    metadata.metrics = measure(run, temporary);
+    save_artifact(temporary, module, metadata);
+  });
   replace_file(folder.metrics(), metadata.metrics.dump(2) + "\n");
   return metadata.metrics;
 }

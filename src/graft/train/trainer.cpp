@@ -314,8 +314,7 @@ class Trainer::Run {
                    "the loss is no finite number", "a loss that falls", "lower the learning rate"});
     optimizer_->zero_grad();
     loss.backward();
-    settings_ = schedule_(step);
-    optimizer_->step(settings_);
+    optimizer_->step(schedule_(step));
     progress_.loss_sum += value * static_cast<double>(rows.size());
     progress_.loss_images += static_cast<std::int64_t>(rows.size());
     ++progress_.step;
@@ -350,10 +349,15 @@ class Trainer::Run {
     const bool best = improve(progress_.best, best_);
     progress_.epochs_without_better =
         improve(progress_.phase_best, phase_best_) ? 0 : progress_.epochs_without_better + 1;
-    const EpochRecord record{
-        progress_.phase, phase().name, progress_.epoch,
-        phase().epochs,  settings_.lr, progress_.loss_sum / static_cast<double>(progress_.loss_images),
-        metrics,         best,         seconds};
+    const EpochRecord record{progress_.phase,
+                             phase().name,
+                             progress_.epoch,
+                             phase().epochs,
+                             schedule_((progress_.epoch + 1) * steps_per_epoch_ - 1).lr,
+                             progress_.loss_sum / static_cast<double>(progress_.loss_images),
+                             metrics,
+                             best,
+                             seconds};
     progress_.history.push_back({{"phase", record.phase_name},
                                  {"epoch", record.epoch + 1},
                                  {"learning_rate", record.learning_rate},
@@ -385,7 +389,6 @@ class Trainer::Run {
   std::map<std::string, at::Tensor> phase_best_;
   std::unique_ptr<Optimizer> optimizer_;
   Schedule schedule_;
-  StepSettings settings_;
   Loss loss_;
   LossWeights weights_;
   at::Tensor targets_;
