@@ -8,6 +8,7 @@ that has one is complete and kept; delete it to have the set made again.
 """
 
 import argparse
+import io
 import os
 import pathlib
 import sys
@@ -115,7 +116,7 @@ def outputs(module, network: Network, images) -> dict:
     import export_backbones
     from backbones.torchscript_file import first_tensor
 
-    if network.origin == "torchvision":
+    if network.origin == "torchvision" or network.last_linear:
         return export_backbones.last_input(module, images)
     if network.origin == "own":
         features = module.expected_features(images)
@@ -173,13 +174,22 @@ def check(network: Network, kind: str, file, reference: dict, dtype) -> None:
         raise RuntimeError(f"{network.name}: its {kind} file differs from the module by {worst:.1e}, relative")
 
 
+def script(module):
+    """Scripted, and such that it can be saved: some call Python that only saving meets."""
+    import torch
+
+    scripted = torch.jit.script(module)
+    torch.jit.save(scripted, io.BytesIO())
+    return scripted
+
+
 def compile_module(module, scriptable_module, network: Network, images) -> dict:
     """The network's files by kind."""
     import torch
 
     files = {}
     try:
-        scripted = torch.jit.script(scriptable_module)
+        scripted = script(scriptable_module)
     except Exception as error:  # the compiler raises many types, plain RuntimeError among them
         if network.scriptable:
             raise RuntimeError(f"{network.name} does not script: {str(error).strip()[:500]}") from error

@@ -24,6 +24,7 @@ class Network:
     asks: dict = dataclasses.field(default_factory=dict, hash=False)  # kind -> what its user must say: keep or replace
     dtype: str = "float32"  # of the file's weights
     batch: int = 0  # images that the trace is for; 0: any number
+    last_linear: bool = False  # its features are what enters the linear layer that runs last, not timm's pre_logits
     quick: tuple[str, ...] = ()  # kinds that every run of the tests takes
 
     @property
@@ -47,13 +48,16 @@ def own(name: str, family: str, **more) -> Network:
     return network(name, "own", 32, family, **more)
 
 
+# Where the features end is a matter of taste in these files, so Graft must ask.
+EVERY_KIND_ASKS = {kind: "replace" for kind in KINDS}
+FROZEN_ASKS = {kind: "replace" for kind in FROZEN}
 ONE_BLOCK_EACH = {"layers": [1, 1, 1, 1]}
 
 NETWORKS = (
     torchvision("resnet18", 64, "convolutional", quick=(SCRIPTED, TRACED_FROZEN)),
     torchvision("alexnet", 64, "convolutional, linear layers stacked", options={"hidden": 64}),
     torchvision("vgg11_bn", 64, "convolutional, linear layers stacked", options={"hidden": 64}),
-    torchvision("squeezenet1_1", 64, "convolution as classifier", quick=(TRACED,)),
+    torchvision("squeezenet1_1", 64, "convolution as classifier", asks=FROZEN_ASKS, quick=(TRACED,)),
     torchvision("googlenet", 64, "inception, auxiliary heads", options={"init_weights": False}, quick=(SCRIPTED,)),
     torchvision("inception_v3", 80, "inception, auxiliary head", options={"init_weights": False}),
     torchvision("densenet121", 64, "dense"),
@@ -113,26 +117,27 @@ NETWORKS = (
     timm("mambaout_femto", 64, "gated convolutional"),
     timm("rdnet_tiny", 64, "modern dense", options={"num_init_features": 32, "growth_rates": (32, 32, 32, 32, 32, 32, 32)}),
     timm("poolformer_s12", 64, "pooling as mixer"),
-    timm("caformer_s18", 64, "convolution and attention", options={"blocks": 1}),
-    timm("convformer_s18", 64, "separable convolutions", options={"blocks": 1}),
+    timm("caformer_s18", 64, "convolution and attention, linear layers stacked", options={"blocks": 1}, last_linear=True),
+    timm("convformer_s18", 64, "separable convolutions, linear layers stacked", options={"blocks": 1}, last_linear=True),
     timm("mixer_s32_224", 224, "mixer", options={"blocks": 2}, quick=(TRACED,)),
     timm("resmlp_12_224", 224, "mixer", options={"blocks": 2}),
     timm("gmlp_ti16_224", 224, "gated mixer", options={"blocks": 2}),
     timm("convmixer_768_32", 64, "convolutional mixer", options={"blocks": 2}),
     timm("vit_tiny_patch16_224", 224, "attention", options={"depth": 4}, quick=(SCRIPTED,)),
-    timm("vit_small_patch16_dinov3", 64, "attention, rotary", options={"depth": 2}),
-    timm("vit_small_patch14_reg4_dinov2", 70, "attention, registers, swiglu", options={"depth": 2, "img_size": 70}),
+    timm("vit_small_patch16_dinov3", 64, "no classifier: attention, rotary", options={"depth": 2}),
+    timm("vit_small_patch14_reg4_dinov2", 70, "no classifier: attention, registers", options={"depth": 2, "img_size": 70}),
     timm("deit_tiny_distilled_patch16_224", 224, "attention, distilled: two heads", options={"depth": 4}),
     timm("deit3_small_patch16_224", 224, "attention, layer scale", options={"depth": 2}),
     timm("cait_xxs24_224", 224, "class attention", options={"depth": 3}),
     timm("beit_base_patch16_224", 224, "attention, relative positions",
          options={"depth": 2, "embed_dim": 96, "num_heads": 3}),
-    timm("eva02_tiny_patch14_224", 224, "attention, rotary, swiglu", options={"depth": 3}),
+    timm("eva02_tiny_patch14_224", 224, "no classifier: attention, rotary, swiglu", options={"depth": 3}),
     timm("vit_tiny_r_s16_p8_224", 224, "hybrid", options={"depth": 3}),
     timm("convit_tiny", 224, "gated positional attention", options={"depth": 3, "local_up_to_layer": 2}),
-    timm("crossvit_tiny_240", 240, "two branches of attention"),
+    timm("crossvit_tiny_240", 240, "two branches of attention, a head each", asks=EVERY_KIND_ASKS, last_linear=True),
     timm("tnt_s_legacy_patch16_224", 224, "transformer in transformer", options={"depth": 2}),
-    timm("volo_d1_224", 224, "outlook attention", options={"blocks": 1}),
+    timm("volo_d1_224", 224, "outlook attention, second head over tokens", options={"blocks": 1},
+         asks=EVERY_KIND_ASKS, last_linear=True),
     timm("xcit_nano_12_p16_224", 224, "cross-covariance attention"),
     timm("pit_ti_224", 224, "pooling attention"),
     timm("pit_ti_distilled_224", 224, "pooling attention, distilled: two heads"),
