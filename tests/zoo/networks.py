@@ -54,7 +54,7 @@ FROZEN_ASKS = {kind: "replace" for kind in FROZEN}
 ONE_BLOCK_EACH = {"layers": [1, 1, 1, 1]}
 
 NETWORKS = (
-    torchvision("resnet18", 64, "convolutional", quick=(SCRIPTED, TRACED_FROZEN)),
+    torchvision("resnet18", 64, "convolutional", quick=(SCRIPTED,)),
     torchvision("alexnet", 64, "convolutional, linear layers stacked", options={"hidden": 64}),
     torchvision("vgg11_bn", 64, "convolutional, linear layers stacked", options={"hidden": 64}),
     torchvision("squeezenet1_1", 64, "convolution as classifier", asks=FROZEN_ASKS, quick=(TRACED,)),
@@ -65,7 +65,7 @@ NETWORKS = (
     torchvision("mobilenet_v3_small", 64, "depthwise, squeeze-excite"),
     torchvision("mnasnet0_5", 64, "depthwise"),
     torchvision("shufflenet_v2_x0_5", 64, "depthwise, channel shuffle"),
-    torchvision("efficientnet_b0", 64, "depthwise, squeeze-excite", quick=(TRACED,)),
+    torchvision("efficientnet_b0", 64, "depthwise, squeeze-excite"),
     torchvision("regnet_y_400mf", 64, "grouped, squeeze-excite"),
     torchvision("convnext_tiny", 64, "modern convolutional", options={"small": True}),
     torchvision("vit_b_32", 64, "attention", options={"image_size": 64, "small": True}),
