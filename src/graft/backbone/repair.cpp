@@ -22,7 +22,7 @@ void convert_attributes(const Module& module, std::string& found) {
   for (const auto& submodule : module.modules()) {
     for (std::size_t slot = 0; slot < submodule.type()->numAttributes(); ++slot) {
       const c10::IValue value = submodule._ivalue()->getSlot(slot);
-      if (!value.isTensor() || !value.toTensor().defined() || !value.toTensor().dim() == 0 ||
+      if (!value.isTensor() || !value.toTensor().defined() || value.toTensor().dim() == 0 ||
           !is_other_float(value.toTensor().scalar_type()))
         continue;
       found = c10::toString(value.toTensor().scalar_type());
