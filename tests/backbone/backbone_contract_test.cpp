@@ -126,6 +126,16 @@ TEST_P(BackboneContract, AStepChangesWhatTrainsAndNothingElse) {
   EXPECT_EQ(changed, selection.backbone);
 }
 
+TEST_P(BackboneContract, WhatGradientsReachIsListed) {
+  Backbone backbone = load();
+  std::set<std::string> listed;
+  for (const auto& [name, parameter] : backbone.parameters()) listed.insert(name);
+  for (auto parameter : backbone.module().parameters()) parameter.set_requires_grad(true);
+  backbone.module().forward({reference_.at("images").clone()}).toTensor().square().sum().backward();
+  for (const auto& parameter : backbone.module().named_parameters())
+    EXPECT_TRUE(!parameter.value.grad().defined() || listed.contains(parameter.name)) << parameter.name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Every, BackboneContract, testing::ValuesIn(test::fixture_backbones()),
                          [](const auto& instance) { return instance.param.name + "_" + instance.param.kind; });
 

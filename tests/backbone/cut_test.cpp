@@ -174,6 +174,8 @@ TEST_F(Cut, AFixedNumberOfImagesIsFreedWhereThatIsExact) {
   Backbone backbone = load("    return torch.linear(h.view([1, 3]), self.w, self.b)\n");
   expect_means(backbone);
   EXPECT_THAT(backbone.notes(), testing::Contains(testing::HasSubstr("traced for batches of 1")));
+  Backbone of_two = load("    return torch.linear(h.view([2, 3]), self.w, self.b)\n");
+  expect_means(of_two);
   EXPECT_THAT(error_of("    return torch.linear(torch.sum(h, [0], True) + torch.zeros([1, 3]), self.w, self.b)\n"),
               testing::HasSubstr("batches of 1 images only"));
 }

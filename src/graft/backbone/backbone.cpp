@@ -136,16 +136,15 @@ void Backbone::operate() {
   note(classifier_.outputs_dropped > 0,
        "one of its outputs is taken, " + std::to_string(classifier_.outputs_dropped) + " more are dropped");
   const auto batch = graph::free_batch_size(graph_, module_, options_.image_size, subject);
-  note(batch > 0, "it was traced for batches of " + std::to_string(batch) + ": any number of images runs now");
-  pool_features();
+  note(batch.fixed > 0,
+       "it was traced for batches of " + std::to_string(batch.fixed) + ": any number of images runs now");
+  pool_features(batch.feature_sizes);
   if (artifact) classifier_ = own_head(module_, num_features_);
   note(!classifier_.found(), "classifier: " + classifier_.rule);
 }
 
 /// Appends the mean over space or tokens where the features are not [N, C] yet.
-void Backbone::pool_features() {
-  const auto size = options_.image_size;
-  const auto sizes = graph::run_graph(graph_, module_, torch::zeros({2, 3, size, size})).toTensor().sizes().vec();
+void Backbone::pool_features(const std::vector<std::int64_t>& sizes) {
   if (sizes.size() < 2 || sizes.size() > 4)
     throw Error({"backbone '" + path_.string() + "'",
                  "its features have " + std::to_string(sizes.size()) + " dimensions",
