@@ -121,12 +121,13 @@ std::string to_string(BackboneKind kind) {
   return kind == BackboneKind::kScripted ? "scripted" : kind == BackboneKind::kTraced ? "traced" : "frozen";
 }
 
-Backbone Backbone::load(const std::filesystem::path& path, int image_size) {
+Backbone Backbone::load(const std::filesystem::path& path, int image_size, Trust trust) {
   const std::string subject = "backbone '" + path.string() + "'";
   Backbone backbone;
   backbone.path_ = path;
   backbone.image_size_ = image_size;
-  backbone.module_ = load_torchscript(path, "backbone");
+  backbone.trust_ = trust;
+  backbone.module_ = load_torchscript(path, "backbone", trust);
   backbone.module_.eval();
   backbone.kind_ = kind_of(backbone.module_);
   backbone.untraced_ = untrace(backbone.module_);

@@ -11,6 +11,7 @@
 #include "graft/backbone/classifier.h"
 #include "graft/backbone/stages.h"
 #include "graft/backbone/untrace.h"
+#include "graft/core/trust.h"
 
 namespace graft {
 
@@ -27,9 +28,9 @@ class Backbone {
   /// Loads, un-traces and cuts. Feature maps [N, C, H, W] are average-pooled, token sequences [N, T, C] averaged.
   /// @param image_size  side of the square images it is tried on, pixels
   /// @throws Error when the file is no TorchScript, does not run on such images or has no features to give.
-  static Backbone load(const std::filesystem::path& path, int image_size);
+  static Backbone load(const std::filesystem::path& path, int image_size, Trust trust = Trust::kScan);
   /// The same file and surgery with the file's own tensors.
-  Backbone reload() const { return load(path_, image_size_); }
+  Backbone reload() const { return load(path_, image_size_, trust_); }
 
   const std::filesystem::path& path() const { return path_; }
   BackboneKind kind() const { return kind_; }
@@ -74,6 +75,7 @@ class Backbone {
 
   std::filesystem::path path_;
   int image_size_ = 0;
+  Trust trust_ = Trust::kScan;
   BackboneKind kind_ = BackboneKind::kScripted;
   torch::jit::Module module_;
   std::shared_ptr<graph::Graph> graph_;
