@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "console.h"
+#include "features_flags.h"
 #include "format.h"
 #include "graft/artifact/artifact.h"
 #include "graft/backbone/layers.h"
@@ -16,76 +17,97 @@ namespace {
 struct InspectOptions {
   std::string file;
   std::vector<std::string> train{"head"};
+  FeaturesFlags features;
   int size = 0;
   Trust trust = Trust::kScan;
+  std::size_t depth = 0;
 };
 
-std::int64_t total_parameters(const std::vector<Layer>& layers) {
-  std::int64_t total = 0;
-  for (const auto& layer : layers) total += layer.parameters;
-  return total;
+std::string stage_of(const Backbone& backbone, const Layer& layer) {
+  for (const auto& stage : backbone.stages())
+    for (const auto& name : layer.names)
+      if (std::find(stage.parameters.begin(), stage.parameters.end(), name) != stage.parameters.end())
+        return stage.name;
+  return "";
 }
 
-std::vector<std::string> warnings_of(const Backbone& backbone) {
-  std::vector<std::string> warnings;
-  if (!backbone.classifier().found()) warnings.push_back("no classifier was found: the output is taken as features");
-  if (backbone.kind() == BackboneKind::kFrozen)
-    warnings.push_back("the file is frozen: its weights are constants and none of its layers can train");
-  if (backbone.untraced().stuck > 0)
-    warnings.push_back(
-        fmt::format("{} traced layers have no training flag and stay in eval mode", backbone.untraced().stuck));
-  return warnings;
+bool is_trained(const Layer& layer, const TrainSelection& selection) {
+  return std::any_of(layer.names.begin(), layer.names.end(),
+                     [&](const auto& name) { return selection.backbone.contains(name); });
+}
+
+/// Boundaries at which a module ends; the others have no name to ask for.
+std::vector<std::string> named_boundaries(const Backbone& backbone) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i <= backbone.last_boundary(); ++i)
+    if (const auto name = backbone.boundary_name(i); !name.starts_with("boundary ")) names.push_back(name);
+  return names;
 }
 
 Json inspect_json(const Backbone& backbone, const std::vector<Layer>& layers, const TrainSelection& selection,
                   const std::string& kind) {
   Json json{
       {"kind", kind},
-      {"parameters", total_parameters(layers)},
+      {"parameters", layers.front().all_parameters},
+      {"multiply_adds", layers.front().multiply_adds},
       {"classifier",
        {{"path", backbone.classifier().path}, {"in", backbone.classifier().in}, {"out", backbone.classifier().out}}},
       {"num_features", backbone.num_features()}};
   json["stages"] = Json::array();
   for (const auto& stage : backbone.stages()) json["stages"].push_back(stage.name);
   json["layers"] = Json::array();
-  for (const auto& layer : layers) {
-    const bool trained = std::any_of(layer.names.begin(), layer.names.end(),
-                                     [&](const auto& name) { return selection.backbone.contains(name); });
-    json["layers"].push_back({{"path", layer.path},
-                              {"type", layer.type},
-                              {"shape", layer.shape},
-                              {"parameters", layer.parameters},
-                              {"trained", trained}});
-  }
+  for (const auto& layer : layers)
+    if (layer.parameters > 0)
+      json["layers"].push_back({{"path", layer.path},
+                                {"type", layer.type},
+                                {"shape", layer.shape},
+                                {"parameters", layer.parameters},
+                                {"multiply_adds", layer.multiply_adds},
+                                {"stage", stage_of(backbone, layer)},
+                                {"trained", is_trained(layer, selection)}});
+  json["boundaries"] = named_boundaries(backbone);
   json["boundary"] = backbone.boundary_name(backbone.boundary_below(selection.backbone));
-  json["warnings"] = warnings_of(backbone);
+  json["warnings"] = backbone.notes();
   return json;
 }
 
-std::string stage_of(const Backbone& backbone, const Layer& layer) {
-  for (const auto& stage : backbone.stages())
-    if (std::find(stage.parameters.begin(), stage.parameters.end(), layer.names.front()) != stage.parameters.end())
-      return stage.name;
-  return "";
+std::vector<std::string> tree_row(const Backbone& backbone, const Layer& layer, const TrainSelection& selection) {
+  const auto dot = layer.path.rfind('.');
+  const std::string name = layer.path.empty() ? "(network)" : layer.path.substr(dot == std::string::npos ? 0 : dot + 1);
+  return {std::string(2 * layer.depth, ' ') + name,
+          layer.type,
+          fmt::format("{}", fmt::join(layer.shape, " x ")),
+          short_count(layer.all_parameters),
+          layer.multiply_adds == 0 ? "" : short_count(layer.multiply_adds),
+          stage_of(backbone, layer),
+          layer.names.empty()            ? ""
+          : is_trained(layer, selection) ? "trains"
+                                         : "frozen"};
 }
 
-void print_inspection(const Backbone& backbone, const std::vector<Layer>& layers, const Json& json) {
-  std::vector<std::vector<std::string>> rows{{"layer", "type", "output", "parameters", "stage", "under --train"}};
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    rows.push_back({layers[i].path.empty() ? "(root)" : layers[i].path, layers[i].type,
-                    fmt::format("{}", fmt::join(layers[i].shape, " x ")), short_count(layers[i].parameters),
-                    stage_of(backbone, layers[i]), json["layers"][i]["trained"].get<bool>() ? "trains" : "frozen"});
+void print_inspection(const Backbone& backbone, const std::vector<Layer>& layers, const TrainSelection& selection,
+                      const Json& json, std::size_t depth) {
+  std::vector<std::vector<std::string>> rows{
+      {"layer", "type", "output", "parameters", "multiply-adds", "stage", "under --train"}};
+  for (const auto& layer : layers)
+    if (layer.all_parameters > 0 && (depth == 0 || layer.depth <= depth))
+      rows.push_back(tree_row(backbone, layer, selection));
   fmt::print("{}\n", format_table(rows));
   const auto& classifier = backbone.classifier();
-  fmt::print("kind        {}\n", json["kind"].get<std::string>());
-  fmt::print("parameters  {} (without the classifier)\n", short_count(json["parameters"].get<std::int64_t>()));
-  fmt::print("classifier  {}\n", classifier.found() ? fmt::format("{}, {} -> {}, {}", classifier.path, classifier.in,
-                                                                  classifier.out, classifier.rule)
-                                                    : "none");
-  fmt::print("features    {}\n", backbone.num_features());
-  fmt::print("stages      {}\n", fmt::join(json["stages"].get<std::vector<std::string>>(), ", "));
-  fmt::print("boundary    {}\n", json["boundary"].get<std::string>());
-  for (const auto& warning : json["warnings"]) fmt::print("warning: {}\n", warning.get<std::string>());
+  fmt::print("kind           {}\n", json["kind"].get<std::string>());
+  fmt::print("parameters     {} (without the classifier)\n", short_count(layers.front().all_parameters));
+  fmt::print("multiply-adds  {} for one image of {} px\n", short_count(layers.front().multiply_adds),
+             backbone.image_size());
+  fmt::print("classifier     {}\n", classifier.found() ? fmt::format("{}, {} -> {}, {}", classifier.path, classifier.in,
+                                                                     classifier.out, classifier.rule)
+                                                       : classifier.rule);
+  fmt::print("features       {}\n", backbone.num_features());
+  fmt::print("stages         {}\n", fmt::join(json["stages"].get<std::vector<std::string>>(), ", "));
+  fmt::print("boundaries     {} places where one tensor crosses\n", backbone.last_boundary());
+  fmt::print("boundary       {}: {}\n", json["boundary"].get<std::string>(),
+             selection.backbone.empty() ? "nothing of the backbone trains"
+                                        : "what lies behind it trains or is passed by gradients");
+  for (const auto& note : backbone.notes()) fmt::print("note: {}\n", note);
 }
 
 void run_inspect(const InspectOptions& options, bool json) {
@@ -93,7 +115,9 @@ void run_inspect(const InspectOptions& options, bool json) {
   const bool artifact = is_artifact(chosen.file, "backbone");
   const auto input = known_input(chosen, options.trust);
   const Backbone backbone =
-      Backbone::load(chosen.file, options.size > 0 ? options.size : input.value_or(InputSpec{}).size, options.trust);
+      Backbone::load(chosen.file, {.image_size = options.size > 0 ? options.size : input.value_or(InputSpec{}).size,
+                                   .features = options.features.choice(),
+                                   .trust = options.trust});
   const auto selection = select_trained(options.train, backbone, {"weight", "bias"}, "--train");
   const auto layers = list_layers(backbone);
   Json answer = inspect_json(backbone, layers, selection, artifact ? "artifact" : to_string(backbone.kind()));
@@ -103,9 +127,9 @@ void run_inspect(const InspectOptions& options, bool json) {
         {"task", metadata.task}, {"classes", metadata.classes}, {"metrics", metadata.metrics}, {"data", metadata.data}};
   }
   if (json) return print_json(answer);
-  print_inspection(backbone, layers, answer);
+  print_inspection(backbone, layers, selection, answer, options.depth);
   if (artifact)
-    fmt::print("classes     {}\n", fmt::join(answer["artifact"]["classes"].get<std::vector<std::string>>(), ", "));
+    fmt::print("classes        {}\n", fmt::join(answer["artifact"]["classes"].get<std::vector<std::string>>(), ", "));
 }
 
 }  // namespace
@@ -119,6 +143,8 @@ void add_inspect(CLI::App& program, Outcome& outcome) {
                       "globs as in a recipe's \"train\": what would train, where the boundary falls");
   command->add_option("--size", options->size, "side of the square images, pixels (default: the card's, or 224)")
       ->check(CLI::Range(8, 4096));
+  command->add_option("--depth", options->depth, "deepest level of modules to print (default: all)");
+  add_features_flags(*command, options->features);
   add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print it as JSON");
   command->footer("example: graft inspect efficientnet_lite0 --train head last:2");

@@ -1,6 +1,7 @@
 
 #include "command.h"
 #include "console.h"
+#include "features_flags.h"
 #include "format.h"
 #include "graft/backbone/backbone.h"
 #include "graft/core/files.h"
@@ -22,6 +23,7 @@ struct TrainOptions {
   std::vector<std::string> set;
   std::int64_t seed = -1;
   int threads = -1;
+  FeaturesFlags features;
   bool quiet = false;
   Trust trust = Trust::kScan;
 };
@@ -50,6 +52,8 @@ RunSpec make_spec(const TrainOptions& options) {
   if (!options.backbone.empty() || !recipe["backbone"].contains("sha256") || recipe["backbone"]["sha256"] == "")
     recipe["backbone"]["sha256"] = sha256_file(chosen.file);
   recipe["backbone"]["file"] = fs::absolute(chosen.file).string();
+  if (!options.features.path.empty()) recipe["backbone"]["features"] = options.features.path;
+  if (!options.features.classifier.empty()) recipe["backbone"]["classifier"] = options.features.classifier;
   if (!options.device.empty()) recipe["device"] = options.device;
   if (options.seed >= 0) recipe["seed"] = options.seed;
   if (options.threads >= 0) recipe["threads"] = options.threads;
@@ -116,6 +120,7 @@ void add_train(CLI::App& program, Outcome& outcome) {
       "DATA", options->data, "folder of class folders, folder with train/ and val/, or .csv/.tsv with path,label");
   auto* backbone = command->add_option("--backbone", options->backbone,
                                        "name of a model card, or a TorchScript file (an artifact too)");
+  add_features_flags(*command, options->features);
   command->add_option("--preset", options->preset, "probe (default), finetune or gradual");
   command->add_option("--recipe", options->recipe, "JSON recipe laid over the preset");
   command->add_option("--set", options->set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")

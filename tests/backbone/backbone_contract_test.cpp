@@ -18,7 +18,9 @@ class BackboneContract : public testing::TestWithParam<FixtureBackbone> {
  protected:
   BackboneContract() : reference_(GetParam().reference()) {}
 
-  Backbone load() const { return Backbone::load(GetParam().file(), static_cast<int>(reference_.at("images").size(2))); }
+  Backbone load() const {
+    return Backbone::load(GetParam().file(), {.image_size = static_cast<int>(reference_.at("images").size(2))});
+  }
 
   at::Tensor expected_features(const std::string& name) const {
     const at::Tensor features = reference_.at(name);

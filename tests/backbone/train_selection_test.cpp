@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-Backbone resnet() { return Backbone::load(test::FixtureBackbone{"resnet18", "scripted"}.file(), 64); }
+Backbone resnet() { return Backbone::load(test::FixtureBackbone{"resnet18", "scripted"}.file(), {.image_size = 64}); }
 const std::vector<std::string> kHead{"linear_0.weight", "linear_0.bias"};
 
 TEST(SelectTrained, HeadIsGraftsOwn) {

@@ -131,7 +131,7 @@ TEST(Trainer, FrozenTensorsStayBitIdentical) {
   recipe["backbone"]["file"] = test::FixtureBackbone{"resnet18", "scripted"}.file().string();
   recipe["input"]["size"] = 64;
   train(recipe, folder / "run");
-  const auto file = Backbone::load(recipe["backbone"]["file"].get<std::string>(), 64);
+  const auto file = Backbone::load(recipe["backbone"]["file"].get<std::string>(), {.image_size = 64});
   const auto artifact = load_artifact(folder / "run/model.pt");
   std::map<std::string, at::Tensor> exported;
   for (const auto& parameter : artifact.module.named_parameters()) exported[parameter.name] = parameter.value;
@@ -175,11 +175,11 @@ TEST(Trainer, AnArtifactIsABackboneToo) {
   Json recipe = two_phases();
   recipe["backbone"]["file"] = (folder / "first/model.pt").string();
   recipe["phases"].erase(0);
-  const auto backbone = Backbone::load(folder / "first/model.pt", 32);
+  const auto backbone = Backbone::load(folder / "first/model.pt", {.image_size = 32});
   EXPECT_EQ(backbone.classifier().path, "head");
   EXPECT_EQ(backbone.classifier().out, 2);
   EXPECT_EQ(backbone.stages().size(),
-            Backbone::load(test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), 32).stages().size());
+            Backbone::load(test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), {.image_size = 32}).stages().size());
   EXPECT_TRUE(train(recipe, folder / "second").finished);
 }
 

@@ -9,6 +9,9 @@
 #include <unordered_map>
 
 #include "graft/backbone/inline_method.h"
+#include "graft/backbone/repair.h"
+#include "graft/backbone/thaw.h"
+#include "graft/backbone/untrace.h"
 #include "graft/core/error.h"
 #include "graft/core/torchscript_file.h"
 
@@ -18,8 +21,6 @@ namespace {
 namespace prim = c10::prim;
 using graph::Graph;
 using torch::jit::Module;
-
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 /// Scripted types carry the constants of the Python class (strides, paddings); a trace has none, a frozen file not even
 /// parameters.
@@ -39,34 +40,6 @@ bool is_artifact(const Module& module) {
 Classifier own_head(const Module& artifact, std::int64_t num_features) {
   return {"head", num_features, static_cast<std::int64_t>(artifact.attr("classes").toListRef().size()),
           "the artifact's own head, cut off"};
-}
-
-at::Tensor run_probe(const std::shared_ptr<Graph>& graph, const Module& module, int image_size,
-                     const std::string& subject) {
-  const std::string images = "[1, 3, " + std::to_string(image_size) + ", " + std::to_string(image_size) + "]";
-  try {
-    return graph::run_graph(graph, module, torch::zeros({1, 3, image_size, image_size})).toTensor();
-  } catch (const std::exception& error) {
-    throw Error({subject, "does not run on images " + images + " (" + first_line(error.what()) + ")",
-                 "a network for such images", "set input.size in the recipe, or --set input.size=N"});
-  }
-}
-
-/// Appends the mean over space or tokens, so that features are [N, C].
-void pool_features(Graph& graph, const at::Tensor& sample, const std::string& subject) {
-  if (sample.dim() == 2) return;
-  if (sample.dim() != 3 && sample.dim() != 4)
-    throw Error({subject, "its features have " + std::to_string(sample.dim()) + " dimensions",
-                 "[N, C], [N, T, C] or [N, C, H, W]", ""});
-  // Square maps with another last dimension are laid out [N, H, W, C], as some attention networks give them.
-  const bool channels_last = sample.dim() == 4 && sample.size(1) == sample.size(2) && sample.size(3) != sample.size(2);
-  const std::vector<std::int64_t> over = sample.dim() == 3 ? std::vector<std::int64_t>{1}
-                                         : channels_last   ? std::vector<std::int64_t>{1, 2}
-                                                           : std::vector<std::int64_t>{2, 3};
-  torch::jit::WithInsertPoint at_end(graph.block()->return_node());
-  torch::jit::Value* pooled = graph.insert(c10::aten::mean, {graph.outputs()[0], over, false});
-  graph.eraseOutput(0);
-  graph.registerOutput(pooled);
 }
 
 /// Paths of everything that the graph reads from its module.
@@ -115,35 +88,88 @@ void use_channels_last(Module& module) {
     if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
 }
 
+void describe_thawing(const Thawed& thawed, std::vector<std::string>& notes) {
+  notes.push_back("the file is frozen: " + std::to_string(thawed.parameters) +
+                  " weights are parameters again, named after their operators; dropout is gone");
+  if (thawed.batch_norms == 0)
+    notes.push_back(
+        "it holds no BatchNorm: if its network had any, freezing has folded them into the layers before them "
+        "for good");
+}
+
 }  // namespace
 
 std::string to_string(BackboneKind kind) {
   return kind == BackboneKind::kScripted ? "scripted" : kind == BackboneKind::kTraced ? "traced" : "frozen";
 }
 
-Backbone Backbone::load(const std::filesystem::path& path, int image_size, Trust trust) {
-  const std::string subject = "backbone '" + path.string() + "'";
+Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions& options) {
   Backbone backbone;
   backbone.path_ = path;
-  backbone.image_size_ = image_size;
-  backbone.trust_ = trust;
-  backbone.module_ = load_torchscript(path, "backbone", trust);
+  backbone.options_ = options;
+  backbone.module_ = load_torchscript(path, "backbone", options.trust);
   backbone.module_.eval();
   backbone.kind_ = kind_of(backbone.module_);
-  backbone.untraced_ = untrace(backbone.module_);
-  const bool artifact = is_artifact(backbone.module_);
-  backbone.graph_ = graph::inline_method(backbone.module_, artifact ? "features" : "forward", subject);
-  if (!artifact) backbone.classifier_ = graph::cut_classifier(backbone.graph_, backbone.module_, subject);
-  const at::Tensor raw = run_probe(backbone.graph_, backbone.module_, image_size, subject);
-  pool_features(*backbone.graph_, raw, subject);
-  backbone.num_features_ =
-      raw.dim() == 2 ? raw.size(1) : run_probe(backbone.graph_, backbone.module_, image_size, subject).size(1);
-  if (artifact) backbone.classifier_ = own_head(backbone.module_, backbone.num_features_);
+  backbone.operate();
   keep_only(backbone.module_, backbone.graph_);
   backbone.boundaries_ = graph::find_boundaries(*backbone.graph_);
   TORCH_CHECK(!backbone.boundaries_.empty(), "the features are no boundary of ", path.string());
   backbone.collect_parameters();
   return backbone;
+}
+
+void Backbone::operate() {
+  const std::string subject = "backbone '" + path_.string() + "'";
+  const auto note = [&](bool holds, const std::string& text) {
+    if (holds) notes_.push_back(text);
+  };
+  const Untraced untraced = untrace(module_);
+  note(untraced.stuck > 0,
+       std::to_string(untraced.stuck) + " layers have no training flag: their BatchNorm and dropout stay in eval mode");
+  const bool artifact = is_artifact(module_);
+  graph_ = graph::inline_method(module_, artifact ? "features" : "forward", subject);
+  const std::string precision = graph::use_float32(module_, *graph_);
+  note(!precision.empty(), "its tensors are " + precision + ": they are computed with, and exported, as float32");
+  if (kind_ == BackboneKind::kFrozen) describe_thawing(thaw(module_, graph_), notes_);
+  graph::free_devices(*graph_);
+  if (!artifact) classifier_ = graph::cut_classifier(graph_, module_, options_.features, subject);
+  note(classifier_.outputs_dropped > 0,
+       "one of its outputs is taken, " + std::to_string(classifier_.outputs_dropped) + " more are dropped");
+  const auto batch = graph::free_batch_size(graph_, module_, options_.image_size, subject);
+  note(batch > 0, "it was traced for batches of " + std::to_string(batch) + ": any number of images runs now");
+  pool_features();
+  if (artifact) classifier_ = own_head(module_, num_features_);
+  note(!classifier_.found(), "no classifier is cut off: " + classifier_.rule);
+}
+
+/// Appends the mean over space or tokens where the features are not [N, C] yet.
+void Backbone::pool_features() {
+  const auto size = options_.image_size;
+  const auto sizes = graph::run_graph(graph_, module_, torch::zeros({2, 3, size, size})).toTensor().sizes().vec();
+  if (sizes.size() < 2 || sizes.size() > 4)
+    throw Error({"backbone '" + path_.string() + "'",
+                 "its features have " + std::to_string(sizes.size()) + " dimensions",
+                 "[N, C], [N, T, C] or [N, C, H, W]", "--features PATH takes what a module gives"});
+  // Square maps with another last dimension are laid out [N, H, W, C], as some attention networks give them.
+  const bool channels_last = sizes.size() == 4 && sizes[1] == sizes[2] && sizes[3] != sizes[2];
+  num_features_ = sizes.size() == 4 && !channels_last ? sizes[1] : sizes.back();
+  if (sizes.size() == 2) return;
+  const std::vector<std::int64_t> over = sizes.size() == 3 ? std::vector<std::int64_t>{1}
+                                         : channels_last   ? std::vector<std::int64_t>{1, 2}
+                                                           : std::vector<std::int64_t>{2, 3};
+  torch::jit::WithInsertPoint at_end(graph_->block()->return_node());
+  torch::jit::Value* pooled = graph_->insert(c10::aten::mean, {graph_->outputs()[0], over, false});
+  graph_->eraseOutput(0);
+  graph_->registerOutput(pooled);
+}
+
+std::string Backbone::summary() const {
+  const std::string classifier = classifier_.found()
+                                     ? "classifier '" + classifier_.path + "' (" + std::to_string(classifier_.in) +
+                                           " -> " + std::to_string(classifier_.out) + ") " + classifier_.rule
+                                     : "no classifier";
+  return "backbone: " + to_string(kind_) + "; " + classifier + "; " + std::to_string(num_features_) + " features, " +
+         std::to_string(stages_.size()) + " stages";
 }
 
 void Backbone::collect_parameters() {

@@ -10,13 +10,19 @@
 
 #include "graft/backbone/classifier.h"
 #include "graft/backbone/stages.h"
-#include "graft/backbone/untrace.h"
 #include "graft/core/trust.h"
 
 namespace graft {
 
 enum class BackboneKind { kScripted, kTraced, kFrozen };
 std::string to_string(BackboneKind kind);
+
+/// What a user may have to say of a file.
+struct BackboneOptions {
+  int image_size = 224;          ///< side of the square images it is tried on, pixels
+  FeaturesChoice features = {};  ///< where the features are
+  Trust trust = Trust::kScan;    ///< in the file's program
+};
 
 /// A pretrained network made ready for transfer: its classifier cut off, its `forward` returning features, its legal
 /// boundaries known.
@@ -25,18 +31,21 @@ std::string to_string(BackboneKind kind);
 /// the names that they have in the file.
 class Backbone {
  public:
-  /// Loads, un-traces and cuts. Feature maps [N, C, H, W] are average-pooled, token sequences [N, T, C] averaged.
-  /// @param image_size  side of the square images it is tried on, pixels
+  /// Loads, un-traces or thaws, and cuts. Feature maps [N, C, H, W] are average-pooled, token sequences [N, T, C]
+  /// averaged.
   /// @throws Error when the file is no TorchScript, does not run on such images or has no features to give.
-  static Backbone load(const std::filesystem::path& path, int image_size, Trust trust = Trust::kScan);
+  static Backbone load(const std::filesystem::path& path, const BackboneOptions& options);
   /// The same file and surgery with the file's own tensors.
-  Backbone reload() const { return load(path_, image_size_, trust_); }
+  Backbone reload() const { return load(path_, options_); }
 
   const std::filesystem::path& path() const { return path_; }
   BackboneKind kind() const { return kind_; }
-  int image_size() const { return image_size_; }
+  int image_size() const { return options_.image_size; }
   const Classifier& classifier() const { return classifier_; }
-  const Untraced& untraced() const { return untraced_; }
+  /// Kind, classifier, features and stages in one line.
+  std::string summary() const;
+  /// What was found in the file and what was done about it, a sentence each, for people.
+  const std::vector<std::string>& notes() const { return notes_; }
   /// Length of a feature vector.
   std::int64_t num_features() const { return num_features_; }
   const std::vector<Stage>& stages() const { return stages_; }
@@ -70,17 +79,18 @@ class Backbone {
 
  private:
   Backbone() = default;
+  void operate();
+  void pool_features();
   std::shared_ptr<graph::Graph> part_graph(std::size_t from, std::size_t to) const;
   void collect_parameters();
 
   std::filesystem::path path_;
-  int image_size_ = 0;
-  Trust trust_ = Trust::kScan;
+  BackboneOptions options_;
   BackboneKind kind_ = BackboneKind::kScripted;
   torch::jit::Module module_;
   std::shared_ptr<graph::Graph> graph_;
   Classifier classifier_;
-  Untraced untraced_;
+  std::vector<std::string> notes_;
   std::int64_t num_features_ = 0;
   std::vector<graph::Boundary> boundaries_;
   std::vector<Stage> stages_;

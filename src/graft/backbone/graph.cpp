@@ -31,6 +31,11 @@ std::optional<std::string> attribute_path(const Value* value) {
   return parent->empty() ? node->s(attr::name) : *parent + "." + node->s(attr::name);
 }
 
+std::string parent_path(const std::string& path) {
+  const auto dot = path.rfind('.');
+  return dot == std::string::npos ? "" : path.substr(0, dot);
+}
+
 bool is_trivial(const Node* node) { return node->kind() == prim::Constant || node->kind() == prim::GetAttr; }
 
 std::vector<Node*> all_nodes(Block* block) {

@@ -20,6 +20,9 @@ using torch::jit::Value;
 /// value.
 std::optional<std::string> attribute_path(const Value* value);
 
+/// "layer1.0" for "layer1.0.conv1", "" for a path without a dot.
+std::string parent_path(const std::string& path);
+
 /// Constants and attribute reads: they compute nothing.
 bool is_trivial(const Node* node);
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "graft/core/error.h"
+#include "graft/core/names.h"
 
 namespace graft::graph {
 namespace {
@@ -116,21 +117,36 @@ void insert_defaults(Graph& graph, const c10::FunctionSchema& schema, const std:
   }
 }
 
-/// A node that reads a module's tensor belongs to that module, whoever wrote the call: functional code, or a file whose
-/// calls were inlined when it was saved.
+std::string method_list(const torch::jit::Module& module) {
+  std::vector<std::string> names;
+  for (const auto& method : module.get_methods()) names.push_back(method.name());
+  return names.empty() ? "" : ", only " + join(names);
+}
+
+/// The images are a tensor, or an optional one that is always given.
+void take_tensor(Graph& graph, const std::string& subject) {
+  Value* images = graph.inputs()[1];
+  const auto optional = images->type()->cast<c10::OptionalType>();
+  const auto type = optional ? optional->getElementType() : images->type();
+  if (!type->isSubtypeOf(*c10::TensorType::get()))
+    throw Error({subject, "its forward takes a " + images->type()->annotation_str(), "a tensor [N, 3, S, S]",
+                 "script a wrapper whose forward takes the images as one tensor"});
+  images->setType(type);
+}
+
+}  // namespace
+
 void refine_scopes(Graph& graph) {
   for (Node* node : graph.nodes()) {
     if (is_trivial(node)) continue;
     for_each_input(node, [&](const Value* value) {
       const auto path = value->type()->isSubtypeOf(*c10::TensorType::get()) ? attribute_path(value) : std::nullopt;
-      const std::string module = path ? path->substr(0, std::max<std::size_t>(1, path->rfind('.') + 1) - 1) : "";
+      const std::string module = path ? parent_path(*path) : "";
       const std::string scope = node->scopeName();
       if (!module.empty() && (scope.empty() || module.starts_with(scope + "."))) node->setScope(scope_of_path(module));
     });
   }
 }
-
-}  // namespace
 
 void take_branch(Node* node, bool taken) {
   Block* block = node->blocks()[taken ? 0 : 1];
@@ -142,11 +158,14 @@ void take_branch(Node* node, bool taken) {
 std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std::string& name,
                                      const std::string& subject) {
   const auto method = module.find_method(name);
-  if (!method) throw Error({subject, "has no method " + name, "a module whose forward takes images", ""});
+  if (!method)
+    throw Error({subject, "has no method " + name + method_list(module), "a module whose forward takes images",
+                 "script a wrapper whose forward calls the right one"});
   auto graph = method->graph()->copy();
   if (graph->inputs().size() < 2)
     throw Error({subject, "its forward takes no argument", "forward(images)",
                  "script a wrapper whose forward takes the images"});
+  take_tensor(*graph, subject);
   insert_defaults(*graph, method->function().getSchema(), subject);
   inline_calls(graph->block());
   torch::jit::ConstantPropagation(graph);

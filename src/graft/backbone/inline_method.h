@@ -11,6 +11,10 @@ namespace graft::graph {
 std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std::string& name,
                                      const std::string& subject);
 
+/// Gives every node that reads a module's tensor that module's scope, whoever wrote the call: functional code, or a
+/// file whose calls were inlined when it was saved.
+void refine_scopes(Graph& graph);
+
 /// Replaces a prim::If by one of its branches.
 void take_branch(Node* node, bool taken);
 

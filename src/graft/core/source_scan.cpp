@@ -192,11 +192,24 @@ void throw_refused(const std::string& subject, const Refusal& refusal) {
                "if you would run this file as a program of your own, --trust loads it without a scan"});
 }
 
+namespace {
+
+std::optional<Refusal> scan_source(const std::string& record, const std::string& text,
+                                   std::map<std::string, Definition>& definitions) {
+  try {
+    return SourceScan(record, text, definitions).run();
+  } catch (const std::exception&) {  // LibTorch's lexer; its message is a page about the text
+    return Refusal{Refusal::Kind::kOperator, "its program is damaged: '" + record + "' cannot be read"};
+  }
+}
+
+}  // namespace
+
 std::optional<Refusal> scan_sources(const Sources& sources) {
   std::map<std::string, Definition> definitions;
   std::optional<Refusal> worst;
   for (const auto& [record, text] : sources) {
-    const auto found = SourceScan(record, text, definitions).run();
+    const auto found = scan_source(record, text, definitions);
     if (found && (!worst || found->kind < worst->kind)) worst = found;
   }
   if (worst) return worst;

@@ -1,5 +1,6 @@
 #include "graft/train/recipe.h"
 
+#include <algorithm>
 #include <set>
 
 #include "graft/core/error.h"
@@ -87,6 +88,13 @@ void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::pat
                    "\"backbone\": {\"file\": \"weights/NAME.pt\"}, or --backbone NAME");
   recipe.backbone = resolved(file, base);
   recipe.backbone_sha256 = reader.string("sha256", "");
+  recipe.features.path = reader.string("features", "");
+  const auto& choices = classifier_choice_names();
+  const auto choice = reader.choice("classifier", choices.front(), choices);
+  recipe.features.classifier =
+      static_cast<ClassifierChoice>(std::find(choices.begin(), choices.end(), choice) - choices.begin());
+  if (!recipe.features.path.empty() && recipe.features.classifier != ClassifierChoice::kAuto)
+    reader.problem("classifier", "is given beside backbone.features", "one of the two");
   reader.finish();
 }
 
@@ -141,7 +149,9 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   Json json{{"graft", kFormat},        {"seed", recipe.seed},           {"task", recipe.task},
             {"device", recipe.device}, {"precision", recipe.precision}, {"threads", recipe.threads}};
   json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
-                      {"sha256", recipe.backbone_sha256}};
+                      {"sha256", recipe.backbone_sha256},
+                      {"features", recipe.features.path},
+                      {"classifier", classifier_choice_names()[static_cast<std::size_t>(recipe.features.classifier)]}};
   json["input"] = to_json(recipe.input);
   json["data"] = {{"val", recipe.val},
                   {"batch_size", recipe.batch_size},

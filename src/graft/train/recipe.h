@@ -43,6 +43,7 @@ struct Recipe {
   int threads = 0;                 ///< 0: one a core
   std::filesystem::path backbone;  ///< file; in JSON relative to the recipe
   std::string backbone_sha256;     ///< "" not checked
+  FeaturesChoice features;         ///< where the backbone's features are; in JSON backbone.features and .classifier
   InputSpec input;
   double val = 0.2;
   std::int64_t batch_size = 32;
@@ -55,6 +56,10 @@ struct Recipe {
   LossSpec loss;
   std::vector<Phase> phases;
   StopRule stop;
+
+  BackboneOptions backbone_options(Trust trust) const {
+    return {.image_size = input.size, .features = features, .trust = trust};
+  }
 };
 
 /// Reads a recipe whose relative paths start at `base`.

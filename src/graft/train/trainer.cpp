@@ -113,7 +113,9 @@ class Trainer::Run {
     const c10::Device device = resolve_device(recipe().device);
     if (!resumed_) check_backbone_file();
     load_data();
-    Backbone backbone = Backbone::load(recipe().backbone, recipe().input.size, spec_.trust);
+    Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options(spec_.trust));
+    message(backbone.summary());
+    for (const auto& note : backbone.notes()) message("note: " + note);
     auto head = build_head(recipe().head, backbone.num_features(), static_cast<std::int64_t>(dataset_.classes.size()),
                            derive_seed(recipe().seed, "initialisation"));
     network_.emplace(std::move(backbone), std::move(head), device);

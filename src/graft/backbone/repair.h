@@ -1,0 +1,25 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "graft/backbone/graph.h"
+
+namespace graft::graph {
+
+/// Makes every floating tensor of the module and the graph float32, and operators that name half, bfloat16 or double as
+/// their result's type give float32, so that the network takes float images. Returns the type that it found, "" when
+/// all was float32 already.
+std::string use_float32(torch::jit::Module& module, Graph& graph);
+
+/// Operators that name a device (a trace made on a GPU, a table built by the forward) use the one that the parameters
+/// are on. Returns how many.
+int free_devices(Graph& graph);
+
+/// Where a trace has written down the number of images, takes it from the images instead. Does nothing when the graph
+/// runs on two images. Returns the number that was fixed, 0 when none was.
+/// @throws Error when the graph does not run on images of that size, or runs on one number of them only and cannot be
+/// mended exactly.
+std::int64_t free_batch_size(std::shared_ptr<Graph>& graph, const torch::jit::Module& module, int image_size,
+                             const std::string& subject);
+
+}  // namespace graft::graph
