@@ -107,7 +107,7 @@ Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions
   Backbone backbone;
   backbone.path_ = path;
   backbone.options_ = options;
-  backbone.module_ = load_torchscript(path, "backbone");
+  backbone.module_ = load_torchscript(path, "backbone", options.trust);
   backbone.module_.eval();
   backbone.kind_ = kind_of(backbone.module_);
   backbone.operate();

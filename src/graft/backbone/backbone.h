@@ -10,6 +10,7 @@
 
 #include "graft/backbone/classifier.h"
 #include "graft/backbone/stages.h"
+#include "graft/core/trust.h"
 
 namespace graft {
 
@@ -20,6 +21,7 @@ std::string to_string(BackboneKind kind);
 struct BackboneOptions {
   int image_size = 224;          ///< side of the square images it is tried on, pixels
   FeaturesChoice features = {};  ///< where the features are
+  Trust trust = Trust::kScan;    ///< in the file's program
 };
 
 /// A pretrained network made ready for transfer: its classifier cut off, its `forward` returning features, its legal
