@@ -16,18 +16,27 @@ class ExportError(Exception):
     """What a user can mend; its text is shown as it is."""
 
 
-def compile_module(module: nn.Module, images: Tensor) -> tuple[torch.jit.ScriptModule, str]:
-    """Scripts the module, or traces it on images where scripting fails. Returns it with how it was made, and why."""
+def first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def compile_module(module: nn.Module, images: Tensor, *, trace: bool = False) -> tuple[torch.jit.ScriptModule, str]:
+    """Scripts the module, or traces it on images where that fails or is not wanted. Returns it with how and why."""
+    how = "traced: as asked"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        if not trace:
+            try:
+                return torch.jit.script(module), "scripted"
+            except Exception as error:  # the compiler raises many types, plain RuntimeError among them
+                how = f"traced: scripting failed with '{first_line(error)}'"
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         try:
-            return torch.jit.script(module), "scripted"
-        except Exception as error:  # the compiler raises many types, plain RuntimeError among them
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = lines[0] if lines else type(error).__name__
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            return torch.jit.trace(module, images, check_trace=False), f"traced: scripting failed with '{reason}'"
+            with torch.no_grad():
+                return torch.jit.trace(module, images, check_trace=False, strict=False), how
+        except Exception as error:  # the module's own, or the tracer's
+            raise ExportError(f"{how}; tracing failed with '{first_line(error)}'") from error
 
 
 def serialized(compiled: torch.jit.ScriptModule) -> bytes:
@@ -64,8 +73,13 @@ def write_whole(path: pathlib.Path, content: bytes) -> str:
 
 
 def first_tensor(output) -> Tensor:
-    """The logits of a network that returns a tensor, a tuple or a named tuple of them."""
-    return output if isinstance(output, Tensor) else output[0]
+    """The logits of a network that returns a tensor, or a tuple, list or dictionary that begins with them."""
+    if isinstance(output, Tensor):
+        return output
+    values = list(output.values()) if isinstance(output, dict) else output
+    if not isinstance(values, (list, tuple)) or not values:
+        raise ExportError(f"the network returns a {type(output).__name__}: expected a tensor, or some with logits first")
+    return first_tensor(values[0])
 
 
 def relative_difference(output: Tensor, expected: Tensor) -> float:
@@ -80,10 +94,17 @@ def check_reload(content: bytes, module: nn.Module, batches: list[Tensor]) -> fl
     """Loads the bytes afresh and compares with the module on each batch. Returns the largest relative difference."""
     reloaded = torch.jit.load(io.BytesIO(content)).eval()
     worst = 0.0
-    with torch.no_grad():
-        for images in batches:
-            expected = first_tensor(module(images))
-            worst = max(worst, relative_difference(first_tensor(reloaded(images)), expected))
+    for images in batches:
+        try:
+            with torch.no_grad():
+                expected, output = first_tensor(module(images)), first_tensor(reloaded(images))
+        except (RuntimeError, IndexError, ValueError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ExportError(
+                f"a batch of {len(images)} fails ('{lines[-1]}'): a traced file repeats what Python computed for"
+                f" {len(batches[0])} images, a scripted one may need --trace"
+            ) from error
+        worst = max(worst, relative_difference(output, expected))
     if not worst <= RELATIVE_TOLERANCE:  # also when it is no number
         raise ExportError(f"the file differs from its module by {worst:.1e}, at most {RELATIVE_TOLERANCE:.0e} expected")
     return worst
