@@ -72,9 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--trace", action="store_true", help="trace without trying to script")
     parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="default: weights/NAME.pt of this project")
     parser.add_argument("--check", action="store_true", help="also compare with the package efficientnet-lite-pytorch")
-    parser.add_argument("--write-cards", type=pathlib.Path, metavar="DIR", help="only write torchvision's and timm's cards")
+    only_cards = "write the cards of torchvision and timm, nothing else"
+    parser.add_argument("--write-cards", type=pathlib.Path, metavar="DIR", help=only_cards)
     card = parser.add_argument_group("model card", "what Graft then knows of a network of your own")
-    card.add_argument("--card", type=pathlib.Path, metavar="FILE", help="also write the card; models/NAME.json is found")
+    card.add_argument("--card", type=pathlib.Path, metavar="FILE", help="also write it; models/NAME.json is found")
     card.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="that its images were normalised by")
     card.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"))
     card.add_argument("--interpolation", choices=cards.INTERPOLATIONS)
@@ -139,8 +140,8 @@ def export(arguments: argparse.Namespace) -> None:
         print(f"export: wrote {arguments.card}")
 
 
-def main() -> int:
-    arguments = parse_arguments()
+def main(words: list[str] | None = None) -> int:
+    arguments = parse_arguments(words)
     try:
         if arguments.write_cards:
             for path in cards.write_common_cards(arguments.write_cards):

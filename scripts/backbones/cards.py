@@ -111,7 +111,7 @@ def lite_card(name: str, module: nn.Module) -> dict:
 def torchvision_card(backbone: Backbone, weights) -> dict:
     transform, version = weights.transforms(), release("torchvision")
     if parameter_count(backbone.module) != weights.meta["num_params"]:
-        raise ExportError(f"{backbone.origin}: {parameter_count(backbone.module)} parameters, not what its metadata says")
+        raise ExportError(f"{backbone.origin}: has {parameter_count(backbone.module)} parameters, its metadata differs")
     metrics = weights.meta["_metrics"]["ImageNet-1K"]
     file = weights.url.rpartition("/")[2]
     size = transform.crop_size[0]

@@ -116,8 +116,8 @@ class GlobalPool(nn.Module):
 class EfficientNetLite(nn.Module):
     """float [N, 3, H, W], normalised -> logits [N, num_classes].
 
-    Any sides will do; those of which TensorFlow's padding is reproduced halve as `side` does, odd where it is odd. Width
-    and depth scale channels and blocks of Lite0, all but the stem, the head and the blocks beside them.
+    Any sides will do; TensorFlow's padding is reproduced for those that halve as `side` does, odd where it is odd.
+    Width scales Lite0's channels but for stem and head, depth its counts of blocks but for the first and last stage.
     """
 
     def __init__(self, width: float = 1.0, depth: float = 1.0, side: int = 224, num_classes: int = 1000):

@@ -93,10 +93,10 @@ def from_timm(name: str, pretrained: bool, num_classes: int | None, size: int | 
     if not timm.is_model(name.partition(".")[0]):
         raise ExportError(f"timm has no network '{name}'")
     options = {} if num_classes is None else {"num_classes": num_classes}
-    published = timm.get_pretrained_cfg(name)
-    if size is not None and published is not None and published.fixed_input_size:
-        options["img_size"] = size  # timm resamples the position embedding
     try:
+        published = timm.get_pretrained_cfg(name)
+        if size is not None and published is not None and published.fixed_input_size:
+            options["img_size"] = size  # timm resamples the position embedding
         module = timm.create_model(name, pretrained=pretrained, scriptable=True, **options)
     except Exception as error:  # no such weights, no hub to take them from, a size that does not divide: many types
         raise ExportError(f"timm {name}: {first_line(error)}") from error
