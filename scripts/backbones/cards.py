@@ -104,7 +104,7 @@ def lite_card(name: str, module: nn.Module) -> dict:
         "num_features": num_features(module),
         "license": f"Apache-2.0; {IMAGENET_NOTE}",
         "accuracy": {"top1": row.top1, "source": "EfficientNet-lite, official TensorFlow implementation, fp32"},
-        "export": SCRIPT if name == sources.DEFAULT else f"{SCRIPT} {name}",
+        "export": f"{SCRIPT} {name}",
     }
 
 
