@@ -50,11 +50,17 @@ EXAMPLES = """examples:
 STATED = ("mean", "std", "interpolation", "resize", "crop")  # of a card's input, by its owner
 
 
-def size(text: str) -> int:
-    number = int(text)
-    if not 8 <= number <= 4096:
-        raise argparse.ArgumentTypeError(f"{number}: expected 8 to 4096")
-    return number
+def number(kind: type, low: float, high: float):
+    """An argument's type: a number of that kind within those limits, which are a model card's."""
+
+    def read(text: str):
+        value = kind(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text}: expected {low} to {high}")
+        return value
+
+    read.__name__ = kind.__name__  # argparse names the type by it
+    return read
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -67,8 +73,9 @@ def make_parser() -> argparse.ArgumentParser:
     weights.add_argument("--random", action="store_true", help="random weights, seed 0")
     architecture = "of a state_dict: torchvision:NAME, timm:NAME or python:FILE:FUNCTION"
     parser.add_argument("--architecture", metavar="SOURCE", help=architecture)
-    parser.add_argument("--num-classes", type=int, metavar="N", help="outputs of the classifier, where not the usual")
-    parser.add_argument("--size", type=size, metavar="N", help="side of the images in pixels, where not the usual")
+    outputs, side = number(int, 1, 1000000), number(int, 8, 4096)
+    parser.add_argument("--num-classes", type=outputs, metavar="N", help="of the classifier, where not the usual")
+    parser.add_argument("--size", type=side, metavar="N", help="side of the images in pixels, where not the usual")
     parser.add_argument("--trace", action="store_true", help="trace without trying to script")
     parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="default: weights/NAME.pt of this project")
     parser.add_argument("--check", action="store_true", help="also compare with the package efficientnet-lite-pytorch")
@@ -76,11 +83,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--write-cards", type=pathlib.Path, metavar="DIR", help=only_cards)
     card = parser.add_argument_group("model card", "what Graft then knows of a network of your own")
     card.add_argument("--card", type=pathlib.Path, metavar="FILE", help="also write it; models/NAME.json is found")
-    card.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="that its images were normalised by")
-    card.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"))
+    card.add_argument("--mean", type=number(float, -1000, 1000), nargs=3, metavar=("R", "G", "B"))
+    card.add_argument("--std", type=number(float, 1e-6, 1000), nargs=3, metavar=("R", "G", "B"))
     card.add_argument("--interpolation", choices=cards.INTERPOLATIONS)
     card.add_argument("--resize", choices=("shorter", "squash"), help="the shorter side and a crop, or both sides")
-    card.add_argument("--crop", type=float, metavar="C", help="side of the crop, as a part of the shorter side")
+    part = number(float, 0.1, 1)
+    card.add_argument("--crop", type=part, metavar="C", help="side of the crop, as a part of the shorter side")
     return parser
 
 

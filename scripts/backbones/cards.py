@@ -183,7 +183,6 @@ def own_card(backbone: Backbone, stated: dict) -> dict:
         "source": {"note": backbone.origin},
         "input": {"size": backbone.side} | stated,
         "parameters": parameter_count(backbone.module),
-        "num_features": num_features(backbone.module),
         "export": f"{SCRIPT} {backbone.source}{backbone.options}",
     }
 

@@ -20,7 +20,8 @@ void run_models(bool json) {
   for (const auto& card : model_cards()) {
     const bool here = std::filesystem::exists(weights_of(card));
     rows.push_back({card.name, fmt::format("{} px", card.input.size), short_count(card.parameters),
-                    std::to_string(card.num_features), card.accuracy.substr(0, card.accuracy.find(" (")),
+                    card.num_features > 0 ? std::to_string(card.num_features) : "",
+                    card.accuracy.substr(0, card.accuracy.find(" (")),
                     card.license.substr(0, card.license.find_first_of(" ,;(")), here ? "yes" : "no",
                     here ? "" : without_script(card.export_command)});
     answers.push_back({{"name", card.name},

@@ -164,6 +164,9 @@ class CommandLine(ExportCase):
             (["python:x.py:f", "--crop", "0.9"], "--crop goes with --card"),
             (["timm:resnet18", "--pretrained", "--card", "x.json", "--crop", "0.9"], "--crop goes with --card"),
             (["timm:resnet18", "--random", "--size", "7"], "expected 8 to 4096"),
+            (["timm:resnet18", "--random", "--num-classes", "0"], "expected 1 to 1000000"),
+            (["python:x.py:f", "--card", "x.json", "--std", "0", "1", "1"], "expected 1e-06 to 1000"),
+            (["python:x.py:f", "--card", "x.json", "--crop", "nan"], "expected 0.1 to 1"),
         ):
             with self.subTest(words=words):
                 self.assert_refused(words, expected, status=2)
