@@ -68,6 +68,8 @@ TEST_F(Cut, EverySpellingOfALinearLayerIsCutOffAtItsInput) {
            "    y = torch.linear(h, self.w, self.b)\n    return y, h\n",
            "    d : Dict[str, Tensor] = {}\n    d['out'] = torch.linear(h, self.w, self.b)\n    return d\n",
            "    return (torch.linear(h, self.w, self.b) + torch.linear(h, self.w2, self.b)) / 2\n",
+           "    y = [torch.linear(h, self.w, self.b), torch.linear(h, self.w2, self.b)]\n"
+           "    return torch.mean(torch.stack(y, 0), [0])\n",
        }) {
     SCOPED_TRACE(body);
     Backbone backbone = load(body);
@@ -126,6 +128,18 @@ TEST_F(Cut, WhatIsNotCertainIsAskedWithTheCandidates) {
                                                 HasSubstr("--classifier replace")));
   Backbone replaced = load(unknown, {.classifier = ClassifierChoice::kReplace});
   expect_means(replaced);
+}
+
+TEST_F(Cut, DependenceIsFollowedThroughListsAndWrites) {
+  for (const std::string body : {"    parts : List[Tensor] = []\n    for part in torch.chunk(x, 3, 1):\n"
+                                 "        parts.append(part * 1.0)\n    h = torch.mean(torch.cat(parts, 1), [2, 3])\n",
+                                 "    z = torch.zeros_like(self.k)[0, :, 0, 0].expand(x.size(0), 3).clone()\n"
+                                 "    z[:, 0:3].copy_(h)\n    h = z\n"}) {
+    SCOPED_TRACE(body);
+    Backbone backbone = load(body + "    return torch.linear(h, self.w, self.b)\n");
+    EXPECT_EQ(backbone.classifier().out, 5);
+    expect_means(backbone);
+  }
 }
 
 TEST_F(Cut, AModulesOutputCanBeNamed) {

@@ -128,6 +128,7 @@ void Backbone::operate() {
        std::to_string(untraced.stuck) + " layers have no training flag: their BatchNorm and dropout stay in eval mode");
   const bool artifact = is_artifact(module_);
   graph_ = graph::inline_method(module_, artifact ? "features" : "forward", subject);
+  if (is_frozen(*graph_)) kind_ = BackboneKind::kFrozen;
   const std::string precision = graph::use_float32(module_, *graph_);
   note(!precision.empty(), "its tensors are " + precision + ": they are computed with, and exported, as float32");
   if (kind_ == BackboneKind::kFrozen) describe_thawing(thaw(module_, graph_), notes_);

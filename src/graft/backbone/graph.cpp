@@ -4,6 +4,8 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <unordered_set>
 
@@ -12,6 +14,18 @@ namespace {
 
 namespace prim = c10::prim;
 namespace attr = c10::attr;
+
+/// Operators that give a view of their first input.
+const std::set<std::string, std::less<>> kViews{"aten::select",    "aten::slice",     "aten::view",   "aten::reshape",
+                                                "aten::transpose", "aten::permute",   "aten::narrow", "aten::squeeze",
+                                                "aten::unsqueeze", "aten::expand",    "aten::alias",  "aten::t",
+                                                "aten::flatten",   "aten::unflatten", "aten::detach"};
+const std::set<std::string, std::less<>> kInsertions{"aten::append", "aten::extend", "aten::insert", "aten::_set_item"};
+
+bool writes_to_first_input(const Node* node) {
+  const std::string_view kind = node->kind().toQualString();
+  return kInsertions.contains(kind) || (kind.starts_with("aten::") && kind.ends_with('_') && !kind.ends_with("__"));
+}
 
 /// Ends an evaluation that cannot be done; never leaves this file.
 struct CannotEvaluate : std::runtime_error {
@@ -42,6 +56,13 @@ bool may_be_tensor(const Value* value) {
 }
 
 bool is_trivial(const Node* node) { return node->kind() == prim::Constant || node->kind() == prim::GetAttr; }
+
+bool normalises_by_its_input(const Node* node) {
+  if (node->kind() != c10::aten::batch_norm && node->kind() != c10::aten::instance_norm) return false;
+  constexpr std::size_t kRunningMean = 3;
+  return node->input(kRunningMean)->type()->kind() == c10::TypeKind::NoneType ||
+         node->input(kRunningMean)->mustBeNone();
+}
 
 std::vector<Node*> all_nodes(Block* block) {
   std::vector<Node*> nodes;
@@ -80,7 +101,22 @@ bool InputDependence::depends(const Value* value) {
   } else {
     result = depends(node);
   }
-  return known_[value] = result;
+  known_[value] = result;
+  return known_[value] = result || is_given_input(value);
+}
+
+bool InputDependence::is_given_input(const Value* value) {
+  for (const auto& use : value->uses()) {
+    if (use.offset != 0) continue;
+    if (writes_to_first_input(use.user)) {
+      const auto inputs = use.user->inputs();
+      if (std::any_of(inputs.begin() + 1, inputs.end(), [&](const Value* input) { return depends(input); }))
+        return true;
+    } else if (kViews.contains(use.user->kind().toQualString()) && is_given_input(use.user->output())) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::optional<c10::IValue> ModuleEvaluator::evaluate(const Value* value) {

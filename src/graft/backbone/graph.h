@@ -29,14 +29,17 @@ bool may_be_tensor(const Value* value);
 /// Constants and attribute reads: they compute nothing.
 bool is_trivial(const Node* node);
 
+/// A batch_norm or instance_norm without running statistics, as weight standardisation writes it: it has no other mode.
+bool normalises_by_its_input(const Node* node);
+
 /// Every node of the graph and of the blocks within it, in order.
 std::vector<Node*> all_nodes(Block* block);
 
 /// Calls `visit` with every value that the node reads, those read within its blocks included.
 void for_each_input(const Node* node, const std::function<void(const Value*)>& visit);
 
-/// Whether values depend on the graph's inputs other than self. Remembers its answers: make a new one after a change of
-/// the graph.
+/// Whether values depend on the graph's inputs other than self, also by what is appended to a list, put into a dict or
+/// written to a tensor in place. Remembers its answers: make a new one after a change of the graph.
 class InputDependence {
  public:
   explicit InputDependence(const Graph& graph) : graph_(graph) {}
@@ -44,6 +47,7 @@ class InputDependence {
 
  private:
   bool depends(const Node* node);
+  bool is_given_input(const Value* value);
 
   const Graph& graph_;
   std::unordered_map<const Value*, bool> known_;

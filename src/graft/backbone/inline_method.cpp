@@ -136,6 +136,8 @@ void take_tensor(Graph& graph, const std::string& subject) {
 
 }  // namespace
 
+void set_scope(Node* node, const std::string& path) { set_scope(node, scope_of_path(path)); }
+
 void refine_scopes(Graph& graph) {
   for (Node* node : graph.nodes()) {
     if (is_trivial(node)) continue;

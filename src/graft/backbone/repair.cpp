@@ -9,6 +9,7 @@
 #include <set>
 
 #include "graft/core/error.h"
+#include "graft/core/reason.h"
 
 namespace graft::graph {
 namespace {
@@ -84,10 +85,7 @@ std::optional<at::Tensor> try_run(const std::shared_ptr<Graph>& graph, const Mod
       return result.toTensor();
     if (reason != nullptr) *reason = "its output does not count the images";
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    const auto cause = text.rfind("RuntimeError: ");
-    const std::string last = cause == std::string::npos ? text : text.substr(cause + 14);
-    if (reason != nullptr) *reason = last.substr(0, last.find('\n'));
+    if (reason != nullptr) *reason = reason_in(error.what());
   }
   return std::nullopt;
 }

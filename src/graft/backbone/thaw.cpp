@@ -89,7 +89,7 @@ constexpr std::string_view kHandsOn[] = {"ListConstruct", "to",      "t",       
                                          "permute",       "reshape", "squeeze", "unsqueeze", "view"};
 
 struct Service {
-  const Node* node;
+  Node* node;
   const Role* role;  ///< nullptr where it serves no known operator
 };
 
@@ -130,9 +130,16 @@ class Thawing {
     const TensorKey key{tensor.const_data_ptr(), tensor.sizes().vec(), tensor.strides().vec()};
     auto known = names_.find(key);
     if (known == names_.end()) known = names_.emplace(key, add_tensor(constant, tensor)).first;
+    for (const auto& use : constant->uses()) take_scope(use, known->second.module);
     torch::jit::WithInsertPoint at_constant(constant->node());
     Value* owner = graph_.insertGetAttr(graph_.inputs()[0], known->second.module);
     constant->replaceAllUsesWith(graph_.insertGetAttr(owner, known->second.tensor));
+  }
+
+  /// The operator that a parameter serves belongs to the parameter's module from here on.
+  static void take_scope(const torch::jit::Use& use, const std::string& module) {
+    const Service service = service_of(use);
+    if (service.role != nullptr) graph::set_scope(service.node, module);
   }
 
   Name add_tensor(const Value* constant, const at::Tensor& tensor) {
@@ -159,7 +166,7 @@ class Thawing {
 
   void free_mode(Node* node) {
     const std::string name = operator_name(node);
-    if (name != "batch_norm" && name != "instance_norm") return;
+    if ((name != "batch_norm" && name != "instance_norm") || graph::normalises_by_its_input(node)) return;
     ++thawed_.batch_norms;
     if (node->input(kTrainingInput)->node()->kind() != prim::Constant) return;
     const std::string owner = place_name(node);
@@ -179,6 +186,14 @@ class Thawing {
 };
 
 }  // namespace
+
+bool is_frozen(graph::Graph& graph) {
+  const auto multiplies_with_constant = [](const Node* node) {
+    const std::string kind = operator_name(node);
+    return (kind == "conv2d" || kind == "linear") && node->input(1)->node()->kind() == prim::Constant;
+  };
+  return std::ranges::any_of(graph::all_nodes(graph.block()), multiplies_with_constant);
+}
 
 Thawed thaw(Module& module, const std::shared_ptr<graph::Graph>& graph) {
   Thawed thawed = Thawing(module, *graph).run();

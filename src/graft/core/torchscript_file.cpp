@@ -3,21 +3,13 @@
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/import.h>
 
-#include <algorithm>
-
 #include "graft/core/error.h"
 #include "graft/core/module_scan.h"
+#include "graft/core/reason.h"
 #include "graft/core/torchscript_scan.h"
 
 namespace graft {
 namespace {
-
-/// The first sentence, without the place in LibTorch's sources before it and the advice for its developers behind it.
-std::string first_sentence(std::string text) {
-  if (text.starts_with("[enforce fail")) text.erase(0, std::min(text.size(), text.find("] ") + 2));
-  text.erase(0, text.find_first_not_of(" \n"));
-  return text.substr(0, std::min(text.find('\n'), text.find(". ")));
-}
 
 torch::jit::Module load_module(const std::filesystem::path& path, const std::string& subject,
                                std::map<std::string, std::string>* extra_files) {
@@ -28,11 +20,11 @@ torch::jit::Module load_module(const std::filesystem::path& path, const std::str
     if (extra_files != nullptr) *extra_files = {wanted.begin(), wanted.end()};
     return module;
   } catch (const c10::Error& error) {
-    throw Error({subject, "LibTorch cannot load it (" + first_sentence(error.what_without_backtrace()) + ")",
+    throw Error({subject, "LibTorch cannot load it (" + reason_in(error.what_without_backtrace()) + ")",
                  "an undamaged TorchScript file", "incomplete download, or saved by a newer PyTorch?"});
   } catch (const std::exception& error) {
-    throw Error({subject, "LibTorch cannot load it (" + first_sentence(error.what()) + ")",
-                 "an undamaged TorchScript file", ""});
+    throw Error(
+        {subject, "LibTorch cannot load it (" + reason_in(error.what()) + ")", "an undamaged TorchScript file", ""});
   }
 }
 
