@@ -80,6 +80,16 @@ TEST_F(Cut, EverySpellingOfALinearLayerIsCutOffAtItsInput) {
   }
 }
 
+TEST_F(Cut, HeadsOnDifferentFeaturesHaveThemJoined) {
+  Backbone backbone = load(
+      "    y = torch.linear(torch.cat([h, h], 1), torch.cat([self.w, self.w2], 1), self.b)\n"
+      "    return torch.mean(torch.stack([torch.linear(h, self.w, self.b), y], 0), [0])\n");
+  const at::Tensor x = images();
+  const at::Tensor means = x.mean({2, 3});
+  EXPECT_TRUE(backbone.module().forward({x}).toTensor().allclose(at::cat({means, means, means}, 1), 1e-5, 1e-6));
+  EXPECT_EQ(backbone.classifier().in, 9);
+}
+
 TEST_F(Cut, AOneByOneConvolutionBecomesTheIdentityAndThePoolingStays) {
   for (const std::string body :
        {"    return torch.mean(torch.conv2d(x, self.k, self.b), [2, 3])\n",

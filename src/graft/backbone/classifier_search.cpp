@@ -205,8 +205,6 @@ Verdict ClassifierSearch::walk() {
   }
   if (heads_.size() > 1 && !averaged_)
     return uncertain("it ends in a sum of " + std::to_string(heads_.size()) + " linear layers");
-  const auto differs = [&](Node* head) { return describe(head).in != describe(heads_.front()).in; };
-  if (std::ranges::any_of(heads_, differs)) return uncertain("its heads work on features of different sizes");
   return verdict;
 }
 
@@ -226,7 +224,7 @@ Verdict ClassifierSearch::walk(Value* value) {
   if (is_one_of(node, kBehindClassifier)) return walk(node->input(0));
   if (is_one_of(node, kArithmetic)) return walk_operands({node->input(0), node->input(1)});
   if (is_one_of(node, kJoins)) return walk_join(node);
-  if (is_one_of(node, kBody)) return Verdict::kNone;
+  if (is_one_of(node, kBody) || node->kind() == c10::prim::Param) return Verdict::kNone;
   if (node->kind() == c10::prim::If) return uncertain("its output comes from a branch that depends on the images");
   return uncertain("its output comes from " + std::string(node->kind().toQualString()) +
                    (node->scopeName().empty() ? "" : " in '" + node->scopeName() + "'"));

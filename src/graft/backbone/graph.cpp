@@ -24,7 +24,8 @@ const std::set<std::string, std::less<>> kInsertions{"aten::append", "aten::exte
 
 bool writes_to_first_input(const Node* node) {
   const std::string_view kind = node->kind().toQualString();
-  return kInsertions.contains(kind) || (kind.starts_with("aten::") && kind.ends_with('_') && !kind.ends_with("__"));
+  return kInsertions.contains(kind) || (kind.starts_with("aten::") && kind.ends_with('_') && !kind.ends_with("__") &&
+                                        kind.find("dropout") == std::string_view::npos);
 }
 
 /// Ends an evaluation that cannot be done; never leaves this file.
@@ -84,6 +85,36 @@ void for_each_input(const Node* node, const std::function<void(const Value*)>& v
   }
 }
 
+std::vector<Node*> writers_of(const Value* value) {
+  std::vector<Node*> writers;
+  for (const auto& use : value->uses()) {
+    if (use.offset != 0) continue;
+    if (writes_to_first_input(use.user)) {
+      writers.push_back(use.user);
+    } else if (kViews.contains(use.user->kind().toQualString())) {
+      const auto of_view = writers_of(use.user->output());
+      writers.insert(writers.end(), of_view.begin(), of_view.end());
+    }
+  }
+  return writers;
+}
+
+namespace {
+
+void need_node(const Node* node, std::unordered_set<const Node*>& needed) {
+  if (node->kind() == prim::Param) node = node->owningBlock()->owningNode();
+  if (node == nullptr || !needed.insert(node).second) return;
+  for_each_input(node, [&](const Value* input) { collect_needed(input, needed); });
+  if (const Node* owner = node->owningBlock()->owningNode()) need_node(owner, needed);
+}
+
+}  // namespace
+
+void collect_needed(const Value* value, std::unordered_set<const Node*>& needed) {
+  need_node(value->node(), needed);
+  for (const Node* writer : writers_of(value)) need_node(writer, needed);
+}
+
 bool InputDependence::depends(const Node* node) {
   bool found = false;
   for_each_input(node, [&](const Value* input) { found = found || depends(input); });
@@ -102,21 +133,9 @@ bool InputDependence::depends(const Value* value) {
     result = depends(node);
   }
   known_[value] = result;
-  return known_[value] = result || is_given_input(value);
-}
-
-bool InputDependence::is_given_input(const Value* value) {
-  for (const auto& use : value->uses()) {
-    if (use.offset != 0) continue;
-    if (writes_to_first_input(use.user)) {
-      const auto inputs = use.user->inputs();
-      if (std::any_of(inputs.begin() + 1, inputs.end(), [&](const Value* input) { return depends(input); }))
-        return true;
-    } else if (kViews.contains(use.user->kind().toQualString()) && is_given_input(use.user->output())) {
-      return true;
-    }
-  }
-  return false;
+  for (const Node* writer : writers_of(value))
+    for (std::size_t i = 1; i < writer->inputs().size() && !result; ++i) result = depends(writer->input(i));
+  return known_[value] = result;
 }
 
 std::optional<c10::IValue> ModuleEvaluator::evaluate(const Value* value) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 /// Questions asked of a TorchScript graph whose first input is the module it belongs to ("self").
@@ -38,6 +39,14 @@ std::vector<Node*> all_nodes(Block* block);
 /// Calls `visit` with every value that the node reads, those read within its blocks included.
 void for_each_input(const Node* node, const std::function<void(const Value*)>& visit);
 
+/// The nodes that append to a list, put into a dict or write to a tensor in place, itself or a view of it. Dropout is
+/// none of them.
+std::vector<Node*> writers_of(const Value* value);
+
+/// Adds all nodes that a value needs: those that compute it, those that write to what it is computed from, and the
+/// nodes whose blocks they stand in.
+void collect_needed(const Value* value, std::unordered_set<const Node*>& needed);
+
 /// Whether values depend on the graph's inputs other than self, also by what is appended to a list, put into a dict or
 /// written to a tensor in place. Remembers its answers: make a new one after a change of the graph.
 class InputDependence {
@@ -47,7 +56,6 @@ class InputDependence {
 
  private:
   bool depends(const Node* node);
-  bool is_given_input(const Value* value);
 
   const Graph& graph_;
   std::unordered_map<const Value*, bool> known_;
