@@ -80,7 +80,7 @@ class Backbone {
  private:
   Backbone() = default;
   void operate();
-  void pool_features();
+  void pool_features(const std::vector<std::int64_t>& sizes);
   std::shared_ptr<graph::Graph> part_graph(std::size_t from, std::size_t to) const;
   void collect_parameters();
 

@@ -90,7 +90,7 @@ std::unordered_map<std::string, std::size_t> first_uses(const Graph& graph) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (is_trivial(nodes[i])) continue;
     for_each_input(nodes[i], [&](const Value* value) {
-      if (const auto path = attribute_path(value); path && is_tensor(value)) uses.emplace(*path, i);
+      if (const auto path = attribute_path(value); path && may_be_tensor(value)) uses.emplace(*path, i);
     });
   }
   return uses;

@@ -156,7 +156,7 @@ Value* replace_last(ClassifierSearch& search, Classifier& classifier, const std:
 Value* cut_heads(Graph& graph, ClassifierSearch& search, Classifier& classifier) {
   const LinearOperator head = search.describe(search.heads().front());
   std::vector<std::string> paths;
-  for (const Node* node : search.heads()) paths.push_back(node->scopeName());
+  for (const Node* node : search.heads()) paths.push_back(ClassifierSearch::path_of(node));
   classifier.path = join(paths, " + ");
   classifier.in = head.in;
   classifier.out = head.out;
@@ -182,7 +182,7 @@ Value* find_features(Graph& graph, const torch::jit::Module& self, const Feature
     return cut_heads(graph, search, classifier);
   if (replace) return replace_last(search, classifier, subject);
   if (verdict == Verdict::kUncertain) throw_uncertain(search, subject);
-  classifier.rule = "none: the output is taken as features";
+  classifier.rule = "none found: the output is taken as features";
   return main_tensor(graph, graph.outputs()[0]);
 }
 

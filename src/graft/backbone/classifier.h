@@ -15,7 +15,7 @@ const std::vector<std::string>& classifier_choice_names();
 
 /// What a user may say where rules do not reach.
 struct FeaturesChoice {
-  std::string path;  ///< module whose output is the features; "": they are found
+  std::string path = {};  ///< module whose output is the features; "": they are found
   ClassifierChoice classifier = ClassifierChoice::kAuto;
 };
 

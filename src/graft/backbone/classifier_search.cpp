@@ -151,6 +151,14 @@ at::Tensor ClassifierSearch::weight_of(const Node* node) const {
   return transposed ? tensor->toTensor().transpose(-1, -2) : tensor->toTensor();
 }
 
+/// The module that runs the operator, or that owns its weight where the call was written at the top.
+std::string ClassifierSearch::path_of(const Node* node) {
+  if (const std::string scope = node->scopeName(); !scope.empty()) return scope;
+  const Value* weight = node->input(linear_form(node)->weight);
+  while (is_one_of(weight->node(), kAroundWeight)) weight = weight->node()->input(0);
+  return parent_path(attribute_path(weight).value_or(""));
+}
+
 bool ClassifierSearch::is_linear(const Node* node) const {
   const LinearForm* form = linear_form(node);
   if (form == nullptr || !dependence_.depends(node->input(form->features))) return false;
@@ -162,8 +170,7 @@ bool ClassifierSearch::is_linear(const Node* node) const {
 LinearOperator ClassifierSearch::describe(Node* node) const {
   const LinearForm& form = *linear_form(node);
   const at::Tensor weight = weight_of(node);
-  return {node, node->scopeName(), weight.size(1 - form.out_dimension), weight.size(form.out_dimension),
-          form.convolution};
+  return {node, path_of(node), weight.size(1 - form.out_dimension), weight.size(form.out_dimension), form.convolution};
 }
 
 std::vector<LinearOperator> ClassifierSearch::candidates() const {

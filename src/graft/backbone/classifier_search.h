@@ -60,6 +60,7 @@ class ClassifierSearch {
   /// The last linear operators of the graph, nearest to the output first, at most three.
   std::vector<LinearOperator> candidates() const;
   LinearOperator describe(Node* node) const;
+  static std::string path_of(const Node* node);
 
  private:
   Verdict walk(Value* value);

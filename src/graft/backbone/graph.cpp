@@ -36,6 +36,11 @@ std::string parent_path(const std::string& path) {
   return dot == std::string::npos ? "" : path.substr(0, dot);
 }
 
+bool may_be_tensor(const Value* value) {
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  return (optional ? optional->getElementType() : value->type())->isSubtypeOf(*c10::TensorType::get());
+}
+
 bool is_trivial(const Node* node) { return node->kind() == prim::Constant || node->kind() == prim::GetAttr; }
 
 std::vector<Node*> all_nodes(Block* block) {

@@ -23,6 +23,9 @@ std::optional<std::string> attribute_path(const Value* value);
 /// "layer1.0" for "layer1.0.conv1", "" for a path without a dot.
 std::string parent_path(const std::string& path);
 
+/// A tensor, or an optional one: scripted convolutions declare their bias so.
+bool may_be_tensor(const Value* value);
+
 /// Constants and attribute reads: they compute nothing.
 bool is_trivial(const Node* node);
 
