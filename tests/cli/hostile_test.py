@@ -269,6 +269,13 @@ class ProgramTextTest(HostileTest):
     def test_calls_that_double_forty_times(self):
         self.refuse(hostile.doubling_calls(self.records), "unfolds")
 
+    def test_values_that_double_while_they_are_compiled(self):
+        used = 'if torch.eq(str(a), "b"):\n      ops.prim.RaiseException(str(a))\n    else:\n      pass'
+        for start, line in (('"xxxx"', "a = torch.add(a, a)"), ('"xxxx"', "a = a + a"), ("(1, 2)", "a = (a, a)")):
+            with self.subTest(line=line):
+                again = f"a = {start}\n    " + f"{line}\n    " * 40
+                self.refuse(hostile.with_line(self.records, again + used), "more than a million parts")
+
     def test_text_that_is_no_program(self):
         for text in (b"\x00\xff\xfe", b"class", b"def f(", b'"', b"\t\t  x\n x", b"class Net(Module):\n  def"):
             with self.subTest(text=text):

@@ -65,6 +65,21 @@ TEST(ScanSources, StopsAtItsLimits) {
   EXPECT_EQ(in_forward(list + "]"), "");
 }
 
+TEST(ScanSources, RefusesValuesThatDouble) {
+  for (const std::string line :
+       {"a = torch.add(a, a)", "a = a + a", "a = (a, a)", "a += a", "a = torch.format(\"{}{}\", a, a)",
+        "a, b = ((a, a), 1)", "a = annotate(str, (a, a)[0])"}) {
+    std::string lines = "a = \"x\"";
+    for (int i = 0; i < 25; ++i) lines += "\n    " + line;
+    EXPECT_THAT(in_forward(lines), HasSubstr("million")) << line;
+  }
+  std::string residual = "a = x";
+  for (int i = 0; i < 200; ++i) residual += "\n    a = torch.add(torch.relu(torch.conv2d(a, self.w)), a)";
+  EXPECT_EQ(in_forward(residual), "");
+  EXPECT_THAT(in_forward("a = [(i, i) for i in [x]]"), HasSubstr("comprehension"));
+  EXPECT_THAT(found("def f(x: Tensor):\n  return x\n"), HasSubstr("returns"));
+}
+
 TEST(CallDepth, AddsWhatNeedsEachOther) {
   EXPECT_EQ(call_depth({}), 0);
   EXPECT_EQ(call_depth({{"a", {2, {"b.method", "c"}}}, {"b", {3, {"c"}}}, {"c", {4, {}}}}), 9);

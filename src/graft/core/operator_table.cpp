@@ -7,8 +7,8 @@ namespace graft {
 namespace {
 
 // LibTorch 2.13's operators but for those that write or map files, print at will, seed, start or wait for work, change
-// modes of the process, move storages under a tensor, hand out what they do not check (derivatives, "_unsafe" ones), or
-// belong to other kinds of tensors and back ends (sparse, nested, quantised, oneDNN, cuDNN).
+// modes of the process, move storages under a tensor, multiply texts, hand out what they do not check (derivatives,
+// "_unsafe" ones), or belong to other kinds of tensors and back ends (sparse, nested, quantised, oneDNN, cuDNN).
 constexpr char kAten[] =
     "Bool Complex ComplexImplicit Float FloatImplicit Int IntImplicit ScalarImplicit Size __and__ __contains__ "
     "__derive_index __getitem__ __iand__ __ilshift__ __interpolate __ior__ __irshift__ __is__ __isnot__ __ixor__ "
@@ -57,7 +57,7 @@ constexpr char kAten[] =
     "instance_norm inverse is_autocast_enabled is_complex is_conj is_contiguous is_floating_point is_grad_enabled "
     "is_inference is_neg is_non_overlapping_and_dense is_nonzero is_pinned is_same_size is_scripting is_signed "
     "isalnum isalpha isclose isdecimal isdigit isfinite isidentifier isin isinf islower isnan isneginf isnumeric "
-    "isposinf isprintable isreal isspace istft istitle isupper item items join kaiser_window keys kl_div kron "
+    "isposinf isprintable isreal isspace istft istitle isupper item items kaiser_window keys kl_div kron "
     "kthvalue l1_loss layer_norm lcm lcm_ ldexp ldexp_ le le_ leaky_relu leaky_relu_ len lerp lerp_ less less_ "
     "less_equal less_equal_ lgamma lgamma_ linalg__powsum linalg_cholesky linalg_cholesky_ex linalg_cond linalg_cross "
     "linalg_det linalg_diagonal linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh linalg_householder_product "
@@ -82,7 +82,7 @@ constexpr char kAten[] =
     "pixel_unshuffle poisson poisson_nll_loss polar polygamma polygamma_ pop popitem positive pow pow_ prelu prod "
     "promote_types put put_ qr rad2deg rad2deg_ radians rand rand_like randint randint_like randn randn_like random "
     "random_ randperm range ravel real reciprocal reciprocal_ reflection_pad1d reflection_pad2d reflection_pad3d relu "
-    "relu6 relu6_ relu_ remainder remainder_ remove renorm renorm_ repeat repeat_interleave replace replication_pad1d "
+    "relu6 relu6_ relu_ remainder remainder_ remove renorm renorm_ repeat repeat_interleave replication_pad1d "
     "replication_pad2d replication_pad3d requires_grad_ reshape reshape_as resolve_conj resolve_neg result_type "
     "reverse rfind rindex rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell roll rot90 round round_ row_stack "
     "rpartition rrelu rrelu_ rrelu_with_noise rrelu_with_noise_ rrelu_with_noise_functional rsplit rsqrt rsqrt_ "

@@ -9,6 +9,7 @@
 
 #include "graft/core/call_depth.h"
 #include "graft/core/error.h"
+#include "graft/core/growth_estimate.h"
 #include "graft/core/operator_table.h"
 
 namespace graft {
@@ -23,6 +24,8 @@ constexpr std::size_t kMaxBlocks = 64;
 constexpr std::int64_t kMaxTokens = 600;
 constexpr std::int64_t kMaxElif = 64;
 constexpr std::int64_t kMaxCallDepth = 400;
+constexpr std::int64_t kMaxGrowth = 1'000'000;
+constexpr std::int64_t kMaxDeclaration = 20'000;
 
 /// What has an effect wherever it is reached from: as a function, a tensor's method, an attribute.
 constexpr std::array kDangerousMembers{
@@ -59,6 +62,7 @@ class SourceScan {
         start(token);
       measure(token.kind);
       structure(token);
+      grow(token);
       previous_ = token.kind;
     }
     if (!refusal_) end_chain(torch::jit::TK_EOF);
@@ -146,10 +150,26 @@ class SourceScan {
     if (token.kind == TK_ELIF && ++elifs_ > kMaxElif) refuse("its program has too many elif branches");
     if (token.kind == TK_IDENT && (previous_ == TK_CLASS_DEF || previous_ == TK_DEF)) define(token.text());
     // A signature ends at its colon outside brackets; a class's own lines are those one block deep.
-    if (token.kind == TK_DEF) in_signature_ = true;
-    if (token.kind == ':' && runs_.size() == 1) in_signature_ = false;
+    if (token.kind == TK_DEF) in_signature_ = true, has_result_ = false;
+    if (token.kind == TK_ARROW) has_result_ = true;
+    if (token.kind == ':' && runs_.size() == 1) {
+      if (in_signature_ && !has_result_) refuse("its program does not declare what a function returns");
+      in_signature_ = false;
+    }
     const bool class_line = in_class_ && blocks_ == 1 && previous_ != TK_DEF && token.kind != TK_DEF;
     may_run_early_ = in_signature_ || class_line || blocks_ == 0;
+  }
+
+  /// What LibTorch would build while it compiles. A call's result is as large as its declaration says.
+  void grow(const Token& token) {
+    using namespace torch::jit;
+    const bool named = token.kind == TK_IDENT || token.kind == TK_STRINGLITERAL;
+    growth_.feed(token.kind, named ? token.text() : "");
+    if (growth_.largest() > kMaxGrowth) refuse("its program builds a value of more than a million parts");
+    if (growth_.lost()) refuse("its program holds a comprehension, which PyTorch does not write");
+    if (token.kind == TK_NEWLINE || token.kind == TK_DEF) declaration_ = 0;
+    if (may_run_early_ && ++declaration_ > kMaxDeclaration)
+      refuse("its program holds a declaration of more than " + std::to_string(kMaxDeclaration) + " tokens");
   }
 
   void define(const std::string& name) {
@@ -169,10 +189,11 @@ class SourceScan {
   Definition* definition_ = nullptr;
   std::vector<std::string> chain_;  // the dotted name that is being read
   std::vector<std::int64_t> runs_{0};
-  std::int64_t tokens_ = 0, elifs_ = 0;
+  GrowthEstimate growth_;
+  std::int64_t tokens_ = 0, elifs_ = 0, declaration_ = 0;
   std::size_t blocks_ = 0;
   int previous_ = 0;
-  bool in_class_ = false, in_signature_ = false, may_run_early_ = true;
+  bool in_class_ = false, in_signature_ = false, has_result_ = false, may_run_early_ = true;
   std::optional<Refusal> refusal_;
 };
 
