@@ -1,4 +1,4 @@
-"""What Graft owes every backbone file, checked from outside: by the program, and by what plain torch finds in its files.
+"""What Graft owes every backbone file, checked from outside: by the program, and by what plain torch reads.
 
 1. inspect says the kind, and the width of the features that Python computes;
 2. a probe changes no tensor of the backbone, and the artifact's features are Python's: within 1e-5 of the largest, or,
@@ -213,7 +213,8 @@ class FileContract:
         after = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
         records = run_state.history(run)
         self.expect(records[-1]["best"], "fine-tuning did not lower the loss, so its epoch is not what was exported")
-        parameters = {n.removeprefix("backbone.") for n, _ in run_state.load_module(run / "model.pt").named_parameters()}
+        trainable = run_state.load_module(run / "model.pt").named_parameters()
+        parameters = {name.removeprefix("backbone.") for name, _ in trainable}
         paths = {layer["path"] for layer in self.outcome.facts["layers"] if layer["trained"]}
         expected = {name for name in after if name in parameters and name.rpartition(".")[0] in paths}
         moved = set(run_state.differing(after, before))
@@ -222,10 +223,12 @@ class FileContract:
         self.expect(moved <= expected, f"changed, though frozen: {listed(moved - expected)}")
         for stage in self.outcome.facts["stages"][-LAST_STAGES:]:
             own = {name for name in after if name in parameters and name.startswith(f"{stage}.")}
-            self.expect(bool(own) and own <= expected, f"stage {stage} holds what `train` leaves: {listed(own - expected)}")
+            self.expect(bool(own), f"stage {stage} holds no parameter")
+            self.expect(own <= expected, f"stage {stage} holds what `train` leaves: {listed(own - expected)}")
         measured = json.loads((run / "metrics.json").read_text())["val"]["loss"]
-        close = abs(measured - records[-1]["val_loss"]) <= LOSS * abs(measured)
-        self.expect(close, f"training measured a loss of {records[-1]['val_loss']:.5f}, the artifact has {measured:.5f}")
+        trained = records[-1]["val_loss"]
+        text = f"training measured a loss of {trained:.5f}, the artifact has {measured:.5f}"
+        self.expect(abs(measured - trained) <= LOSS * abs(measured), text)
 
     def check_predictions(self, model: pathlib.Path) -> None:
         paths = sorted((self.photos / "val").glob("*/*.png"))[::5]

@@ -6,19 +6,23 @@ from networks import KINDS, TRACED, Network
 
 INTRO = """# Backbones
 
-Graft knows no architecture by name. This table shows the networks that its contract is tested over before a release: {networks} networks of torchvision {torchvision},
-timm {timm} and our own odd ones, {files} files. Each network has random weights and is exported by `tests/zoo/export_zoo.py` as people do it: scripted where TorchScript's
-compiler takes it, traced, and frozen (`torch.jit.freeze`) from each. Some are members smaller than those that have a name: what is tested is the kind of graph.
+Graft knows no architecture by name. This table shows the networks that its contract is tested over before a release:
+{networks} networks of torchvision {torchvision}, timm {timm} and our own odd ones, {files} files. Each has random
+weights and is exported by `tests/zoo/export_zoo.py` as people do it: scripted where TorchScript's compiler takes it,
+traced, and frozen (`torch.jit.freeze`) from each. Some are smaller than the members of their family that have a name:
+what is tested is the kind of graph.
 
-`tests/zoo/zoo_test.py` holds each file to the same contract (`tests/zoo/contract.py`) and writes this page: `graft inspect`, `train --preset finetune`, `verify` and
-`predict` succeed; the features are Python's within 1e-5 (1e-3 where freezing has folded BatchNorm into other weights); a probe leaves every tensor of the backbone as it
-was; fine-tuning changes what `train` names and nothing else; the exported file answers in plain PyTorch as in Graft. `scripts/test` runs it for {quick} files,
-`scripts/test --all` for all.
+`tests/zoo/zoo_test.py` holds each file to the same contract (`tests/zoo/contract.py`) and writes this page: `graft
+inspect`, `train --preset finetune`, `verify` and `predict` succeed; the features are Python's within 1e-5 of the
+largest (1e-3 where freezing has folded BatchNorm into other weights, more for half weights); a probe leaves every
+tensor of the backbone as it was; fine-tuning changes what `train` names and nothing else; the exported file answers in
+plain PyTorch as in Graft. `scripts/test` runs it for {quick} files, `scripts/test --all` for all.
 
-*ok*: taken as it is. *keep* or *replace*: where the features end is not certain from such a file, so Graft asks, and takes it with `--classifier keep` or `replace`. *–*: does not
-script, or holds by its nature no such file. Parameters (without the classifier), features, boundaries with a name, and stages (what `last:N` counts) are those of the traced file.
+*ok*: taken as it is. *keep* or *replace*: where the features end is not certain from such a file, so Graft asks, and
+takes it with `--classifier keep` or `replace`. *–*: does not script, or holds by its nature no such file. Parameters
+(without the classifier), features, boundaries with a name, and stages (what `last:N` counts) are the traced file's.
 
-| architecture | family | parameters | scripted | traced | frozen: scripted | frozen: traced | features | boundaries | stages |
+| architecture | family | parameters | scripted | traced | scripted, frozen | traced, frozen | features | boundaries | stages |
 |---|---|---|---|---|---|---|---|---|---|
 """
 

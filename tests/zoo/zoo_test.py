@@ -142,7 +142,9 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="the dozen of files that every run of the tests takes")
     parser.add_argument("--jobs", type=int, default=1, help="files at a time")
     parser.add_argument("--again", action="store_true", help="run what has passed, too")
-    parser.add_argument("--write-docs", type=pathlib.Path, metavar="FILE", help="when nothing failed, write the table of the whole zoo, run before or now")
+    parser.add_argument(
+        "--write-docs", type=pathlib.Path, metavar="FILE", help="when nothing failed, write the table of the whole zoo"
+    )
     arguments = parser.parse_args()
     arguments.program, arguments.folder = arguments.program.resolve(), arguments.folder.resolve()
     return arguments
