@@ -15,6 +15,15 @@ find_dependency(nlohmann_json 3.11)
 find_dependency(OpenSSL COMPONENTS Crypto)
 find_dependency(OpenMP COMPONENTS CXX)
 
+# libzip's own package file, as Debian has it, names programs that its library's package does not bring.
+if(NOT TARGET graft::libzip)
+  find_library(GRAFT_LIBZIP zip REQUIRED)
+  find_path(GRAFT_LIBZIP_INCLUDE zip.h REQUIRED)
+  add_library(graft::libzip UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(graft::libzip PROPERTIES IMPORTED_LOCATION ${GRAFT_LIBZIP}
+                                                 INTERFACE_INCLUDE_DIRECTORIES ${GRAFT_LIBZIP_INCLUDE})
+endif()
+
 if(graft_with_training AND NOT TARGET graft::libcsv)
   find_library(GRAFT_LIBCSV csv REQUIRED)
   find_path(GRAFT_LIBCSV_INCLUDE csv.h REQUIRED)

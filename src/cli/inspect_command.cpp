@@ -9,6 +9,7 @@
 #include "graft/backbone/layers.h"
 #include "graft/backbone/train_selection.h"
 #include "home.h"
+#include "trust_flag.h"
 
 namespace graft::cli {
 namespace {
@@ -18,6 +19,7 @@ struct InspectOptions {
   std::vector<std::string> train{"head"};
   FeaturesFlags features;
   int size = 0;
+  Trust trust = Trust::kScan;
   std::size_t depth = 0;
 };
 
@@ -111,15 +113,16 @@ void print_inspection(const Backbone& backbone, const std::vector<Layer>& layers
 void run_inspect(const InspectOptions& options, bool json) {
   const ChosenBackbone chosen = choose_backbone(options.file);
   const bool artifact = is_artifact(chosen.file, "backbone");
-  const auto input = known_input(chosen);
+  const auto input = known_input(chosen, options.trust);
   const Backbone backbone =
       Backbone::load(chosen.file, {.image_size = options.size > 0 ? options.size : input.value_or(InputSpec{}).size,
-                                   .features = options.features.choice()});
+                                   .features = options.features.choice(),
+                                   .trust = options.trust});
   const auto selection = select_trained(options.train, backbone, {"weight", "bias"}, "--train");
   const auto layers = list_layers(backbone);
   Json answer = inspect_json(backbone, layers, selection, artifact ? "artifact" : to_string(backbone.kind()));
   if (artifact) {
-    const auto metadata = load_artifact(chosen.file).metadata;
+    const auto metadata = load_artifact(chosen.file, options.trust).metadata;
     answer["artifact"] = {
         {"task", metadata.task}, {"classes", metadata.classes}, {"metrics", metadata.metrics}, {"data", metadata.data}};
   }
@@ -142,6 +145,7 @@ void add_inspect(CLI::App& program, Outcome& outcome) {
       ->check(CLI::Range(8, 4096));
   command->add_option("--depth", options->depth, "deepest level of modules to print (default: all)");
   add_features_flags(*command, options->features);
+  add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print it as JSON");
   command->footer("example: graft inspect efficientnet_lite0 --train head last:2");
   command->callback([options, &outcome] { run_inspect(*options, outcome.json); });

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "console.h"
 #include "format.h"
+#include "graft/core/reason.h"
 #include "graft/core/runtime.h"
 #include "signals.h"
 
@@ -63,8 +64,7 @@ int main(int argc, char** argv) {
                "error: memory: there is not enough: use smaller batches (--set data.batch_size=8), or --set "
                "cache.activations=off\n");
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    fmt::print(stderr, "error: graft: {}\n", text.substr(0, text.find('\n')));
+    fmt::print(stderr, "error: graft: {}\n", graft::reason_in(error.what()));
   }
   return kFailed;
 }

@@ -1,4 +1,3 @@
-
 #include "command.h"
 #include "console.h"
 #include "format.h"
@@ -7,16 +6,24 @@
 namespace graft::cli {
 namespace {
 
+/// The cards name the same script: the table shows what follows it.
+const std::string kExportScript = "scripts/export_backbone.py";
+
+std::string without_script(const std::string& command) {
+  return command.starts_with(kExportScript + " ") ? command.substr(kExportScript.size() + 1) : command;
+}
+
 void run_models(bool json) {
   std::vector<std::vector<std::string>> rows{
-      {"name", "input", "parameters", "features", "top-1", "licence", "here", "how to get it"}};
+      {"name", "input", "parameters", "features", "top-1", "licence", "here", "export"}};
   Json answers = Json::array();
   for (const auto& card : model_cards()) {
     const bool here = std::filesystem::exists(weights_of(card));
     rows.push_back({card.name, fmt::format("{} px", card.input.size), short_count(card.parameters),
-                    std::to_string(card.num_features), card.accuracy.substr(0, card.accuracy.find(" (")),
+                    card.num_features > 0 ? std::to_string(card.num_features) : "",
+                    card.accuracy.substr(0, card.accuracy.find(" (")),
                     card.license.substr(0, card.license.find_first_of(" ,;(")), here ? "yes" : "no",
-                    here ? "" : card.export_command});
+                    here ? "" : without_script(card.export_command)});
     answers.push_back({{"name", card.name},
                        {"title", card.title},
                        {"input", to_json(card.input)},
@@ -30,7 +37,8 @@ void run_models(bool json) {
   if (json)
     print_json(answers);
   else
-    fmt::print("{}", format_table(rows));
+    fmt::print("{}\nTo get one that is not here: {} and what stands under 'export'.\n", format_table(rows),
+               kExportScript);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "graft/core/names.h"
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
+#include "trust_flag.h"
 
 namespace graft::cli {
 namespace {
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 
 struct PredictOptions {
   std::string model, device = "cpu";
+  Trust trust = Trust::kScan;
   std::vector<std::string> paths;
   std::size_t top = 1;
   double threshold = 0;
@@ -87,7 +89,7 @@ int run_predict(const PredictOptions& options, bool json) {
   set_thread_count(0);
   const auto images = images_of(options.paths);
   if (images.empty()) throw Error({"PATH", "names no image", "files, folders, or - for paths on standard input", ""});
-  const Predictor predictor = Predictor::load(options.model, options.device);
+  const Predictor predictor = Predictor::load(options.model, options.device, options.trust);
   if (options.csv) fmt::print("path,class,probability\n");
   Json answers = Json::array();
   bool failed = false;
@@ -117,6 +119,7 @@ void add_predict(CLI::App& program, Outcome& outcome) {
   command->add_option("--threshold", options->threshold, "leave out classes less probable than this")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  add_trust_flag(*command, options->trust);
   auto* csv = command->add_flag("--csv", options->csv, "one line a class: path,class,probability");
   command->add_flag("--json", outcome.json, "print the answers as JSON")->excludes(csv);
   command->footer("example: graft predict runs/mine/model.pt holiday.jpg --top 3");

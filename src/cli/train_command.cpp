@@ -11,6 +11,7 @@
 #include "home.h"
 #include "signals.h"
 #include "train_console.h"
+#include "trust_flag.h"
 
 namespace graft::cli {
 namespace {
@@ -24,6 +25,7 @@ struct TrainOptions {
   int threads = -1;
   FeaturesFlags features;
   bool quiet = false;
+  Trust trust = Trust::kScan;
 };
 
 /// Preset, card, recipe, --set, flags: each laid over what came before.
@@ -42,7 +44,7 @@ RunSpec make_spec(const TrainOptions& options) {
   if (name.empty())
     throw Error({"backbone", "none is named", "--backbone NAME or FILE", "graft models lists the names"});
   const ChosenBackbone chosen = choose_backbone(name);
-  if (const auto input = known_input(chosen)) recipe["input"] = to_json(*input);
+  if (const auto input = known_input(chosen, options.trust)) recipe["input"] = to_json(*input);
   if (!own.is_object())
     throw Error({"recipe '" + options.recipe + "'", "is no JSON object", "a recipe", "graft recipe prints one"});
   lay_over(recipe, own);
@@ -58,6 +60,7 @@ RunSpec make_spec(const TrainOptions& options) {
   RunSpec spec;
   spec.recipe = read_recipe(recipe, base);
   spec.data = options.data;
+  spec.trust = options.trust;
   if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
   return spec;
 }
@@ -94,7 +97,7 @@ int run_training(const TrainOptions& options, bool json) {
                  spec.recipe.backbone.string(), spec.recipe.input.size, Json(spec.recipe.input.mean).dump(),
                  Json(spec.recipe.input.std).dump());
   }
-  Trainer trainer = resuming ? Trainer::resume(folder) : Trainer(std::move(spec));
+  Trainer trainer = resuming ? Trainer::resume(folder, options.trust) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
   const RunResult result = trainer.run(interrupted());
   if (!result.finished) {
@@ -131,6 +134,7 @@ void add_train(CLI::App& program, Outcome& outcome) {
       ->excludes(data)
       ->excludes(backbone);
   command->add_flag("--quiet", options->quiet, "print errors alone");
+  add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print the result as JSON");
   command->footer("example: graft train photos --backbone efficientnet_lite0 --preset finetune --out runs/mine");
   command->callback([options, &outcome] { outcome.exit_code = run_training(*options, outcome.json); });

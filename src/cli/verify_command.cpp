@@ -3,12 +3,19 @@
 #include "command.h"
 #include "console.h"
 #include "format.h"
+#include "trust_flag.h"
 
 namespace graft::cli {
 namespace {
 
-int run_verify(const std::string& model, bool json) {
-  const auto checks = verify_artifact(model);
+struct VerifyOptions {
+  std::string model;
+  Trust trust = Trust::kScan;
+};
+
+int run_verify(const VerifyOptions& options, bool json) {
+  const std::string& model = options.model;
+  const auto checks = verify_artifact(model, options.trust);
   bool all = true;
   Json rows = Json::array();
   for (const auto& check : checks) {
@@ -26,12 +33,14 @@ int run_verify(const std::string& model, bool json) {
 }  // namespace
 
 void add_verify(CLI::App& program, Outcome& outcome) {
-  auto* command = program.add_subcommand("verify", "Hold an exported model against its own hashes and golden pair");
-  auto model = std::make_shared<std::string>();
-  command->add_option("MODEL", *model, "model.pt of graft train")->required();
+  auto* command =
+      program.add_subcommand("verify", "Scan an exported model and hold it against its own hashes and golden pair");
+  auto options = std::make_shared<VerifyOptions>();
+  command->add_option("MODEL", options->model, "model.pt of graft train")->required();
+  add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print the checks as JSON");
   command->footer("example: graft verify runs/mine/model.pt");
-  command->callback([model, &outcome] { outcome.exit_code = run_verify(*model, outcome.json); });
+  command->callback([options, &outcome] { outcome.exit_code = run_verify(*options, outcome.json); });
 }
 
 }  // namespace graft::cli

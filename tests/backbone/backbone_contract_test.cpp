@@ -18,8 +18,12 @@ class BackboneContract : public testing::TestWithParam<FixtureBackbone> {
  protected:
   BackboneContract() : reference_(GetParam().reference()) {}
 
-  Backbone load() const {
-    return Backbone::load(GetParam().file(), {.image_size = static_cast<int>(reference_.at("images").size(2))});
+  Backbone load(ClassifierChoice choice = ClassifierChoice::kAuto) const {
+    // A frozen SqueezeNet ends as a headless network may: its user has to say what it is.
+    if (GetParam().name == "squeezenet1_1" && GetParam().is_frozen() && choice == ClassifierChoice::kAuto)
+      choice = ClassifierChoice::kReplace;
+    return Backbone::load(GetParam().file(), {.image_size = static_cast<int>(reference_.at("images").size(2)),
+                                              .features = {.classifier = choice}});
   }
 
   at::Tensor expected_features(const std::string& name) const {
@@ -43,9 +47,23 @@ TEST_P(BackboneContract, FeaturesEqualPythons) {
     const at::Tensor features = backbone.module().forward({reference_.at("images" + batch)}).toTensor();
     const at::Tensor expected = expected_features("features" + batch);
     ASSERT_EQ(features.sizes(), expected.sizes());
-    EXPECT_TRUE(features.equal(expected)) << "largest difference " << (features - expected).abs().max().item<float>();
+    // Freezing folds BatchNorm into convolutions, which rounds otherwise.
+    EXPECT_TRUE(GetParam().is_frozen() ? features.allclose(expected, 1e-3, 1e-3 * expected.abs().max().item<double>())
+                                       : features.equal(expected))
+        << "largest difference " << (features - expected).abs().max().item<float>();
   }
   EXPECT_EQ(backbone.num_features(), expected_features("features").size(1));
+}
+
+TEST_P(BackboneContract, KeptOutputIsTheFilesOwn) {
+  torch::NoGradGuard no_grad;
+  Backbone backbone = load(ClassifierChoice::kKeep);
+  auto file = torch::jit::load(GetParam().file().string());
+  file.eval();
+  const auto output = file.forward({reference_.at("images")});
+  at::Tensor expected = output.isTensor() ? output.toTensor() : output.toTupleRef().elements()[0].toTensor();
+  if (expected.dim() == 4) expected = expected.mean({2, 3});
+  EXPECT_TRUE(backbone.module().forward({reference_.at("images")}).toTensor().equal(expected));
 }
 
 TEST_P(BackboneContract, AnyBoundaryPartsTheNetworkExactly) {
@@ -106,6 +124,16 @@ TEST_P(BackboneContract, AStepChangesWhatTrainsAndNothingElse) {
   for (const auto& [name, tensor] : backbone.tensors())
     if (!tensor.equal(before.at(name))) changed.insert(name);
   EXPECT_EQ(changed, selection.backbone);
+}
+
+TEST_P(BackboneContract, WhatGradientsReachIsListed) {
+  Backbone backbone = load();
+  std::set<std::string> listed;
+  for (const auto& [name, parameter] : backbone.parameters()) listed.insert(name);
+  for (auto parameter : backbone.module().parameters()) parameter.set_requires_grad(true);
+  backbone.module().forward({reference_.at("images").clone()}).toTensor().square().sum().backward();
+  for (const auto& parameter : backbone.module().named_parameters())
+    EXPECT_TRUE(!parameter.value.grad().defined() || listed.contains(parameter.name)) << parameter.name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, BackboneContract, testing::ValuesIn(test::fixture_backbones()),

@@ -26,6 +26,11 @@ _program = pathlib.Path()
 _fixtures = pathlib.Path()
 
 
+def path() -> pathlib.Path:
+    """The program itself."""
+    return _program
+
+
 def backbone(name: str) -> pathlib.Path:
     """A small network with random weights, made by tests/fixtures/export_backbones.py."""
     path = _fixtures / f"{name}.pt"

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 
 std::string reason(const std::filesystem::path& path) {
   try {
-    load_torchscript(path, "backbone");
+    load_torchscript(path, "backbone", Trust::kScan);
   } catch (const Error& error) {
     return error.what();
   }
@@ -30,7 +30,7 @@ void save_module(const std::filesystem::path& path) {
 TEST(LoadTorchscript, LoadsWhatTorchJitSaved) {
   test::TemporaryFolder folder;
   save_module(folder / "m.pt");
-  EXPECT_EQ(load_torchscript(folder / "m.pt", "backbone").attr("weight").toTensor().size(0), 200);
+  EXPECT_EQ(load_torchscript(folder / "m.pt", "backbone", Trust::kScan).attr("weight").toTensor().size(0), 200);
 }
 
 TEST(LoadTorchscript, TellsApartWhatIsNoTorchScript) {
@@ -57,7 +57,7 @@ TEST(LoadTorchscript, NamesATruncatedFileWhereverItEnds) {
   for (const double part : {0.001, 0.1, 0.5, 0.9, 0.999}) {
     const auto length = static_cast<std::size_t>(part * static_cast<double>(whole.size()));
     replace_file(folder / "cut.pt", std::string_view(whole).substr(0, length));
-    EXPECT_THROW(load_torchscript(folder / "cut.pt", "backbone"), Error) << part;
+    EXPECT_THROW(load_torchscript(folder / "cut.pt", "backbone", Trust::kScan), Error) << part;
   }
 }
 

@@ -29,7 +29,7 @@ std::vector<FixtureBackbone> fixture_backbones() {
   if (std::filesystem::exists(kFolder))
     for (const auto& entry : std::filesystem::directory_iterator(kFolder)) {
       const std::string file = entry.path().filename().string();
-      for (const std::string kind : {"scripted", "traced"})
+      for (const std::string kind : {"scripted", "traced", "scripted_frozen", "traced_frozen"})
         if (file.ends_with("." + kind + ".pt")) found.push_back({file.substr(0, file.size() - kind.size() - 4), kind});
     }
   if (found.empty()) throw std::runtime_error("no backbones in " + kFolder.string() + ": run scripts/setup test");

@@ -12,7 +12,8 @@ namespace graft::test {
 /// A backbone that tests/fixtures/export_backbones.py made.
 struct FixtureBackbone {
   std::string name;
-  std::string kind;  ///< "scripted" or "traced"
+  std::string kind;  ///< "scripted", "traced", "scripted_frozen" or "traced_frozen"
+  bool is_frozen() const { return kind.ends_with("_frozen"); }
   std::filesystem::path file() const;
   /// images, images3, logits, features, features3 as Python computed them.
   std::map<std::string, at::Tensor> reference() const;

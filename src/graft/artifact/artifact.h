@@ -5,6 +5,7 @@
 #include <string>
 
 #include "graft/artifact/metadata.h"
+#include "graft/core/trust.h"
 
 namespace graft {
 
@@ -14,8 +15,8 @@ struct Artifact {
   ArtifactMetadata metadata;
 };
 
-/// @throws Error when the file is no TorchScript, no artifact of Graft, or damaged.
-Artifact load_artifact(const std::filesystem::path& path);
+/// @throws Error when the file is no TorchScript, no artifact of Graft, damaged, or not to be trusted.
+Artifact load_artifact(const std::filesystem::path& path, Trust trust = Trust::kScan);
 
 /// Whether a TorchScript file carries the metadata of an artifact. `role` is what the file is to the reader, as for
 /// load_torchscript.

@@ -40,10 +40,10 @@ std::vector<ClassProbability> Prediction::top(std::size_t count) const {
   return ranked;
 }
 
-Predictor Predictor::load(const std::filesystem::path& path, const std::string& device) {
+Predictor Predictor::load(const std::filesystem::path& path, const std::string& device, Trust trust) {
   auto model = std::make_shared<Model>();
   model->device = resolve_device(device);
-  auto artifact = load_artifact(path);
+  auto artifact = load_artifact(path, trust);
   model->metadata = std::move(artifact.metadata);
   model->module = optimized(artifact.module, model->device);
   return Predictor(std::move(model));

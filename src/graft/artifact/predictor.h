@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/trust.h"
+
 namespace at {
 class Tensor;
 }
@@ -43,8 +45,9 @@ class Prediction {
 class Predictor {
  public:
   /// @param device  "cpu", "cuda", "cuda:N" or "auto"
-  /// @throws Error when the file is no artifact or the device is not there.
-  static Predictor load(const std::filesystem::path& path, const std::string& device = "cpu");
+  /// @throws Error when the file is no artifact, the scan refuses it, or the device is not there.
+  static Predictor load(const std::filesystem::path& path, const std::string& device = "cpu",
+                        Trust trust = Trust::kScan);
 
   /// An image file. @throws Error when it cannot be read as an image.
   Prediction predict(const std::filesystem::path& image) const;

@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/trust.h"
+
 namespace graft {
 
 /// One thing that verify_artifact looked at.
@@ -17,7 +19,8 @@ inline constexpr double kGoldenTolerance = 1e-4;
 
 /// Loads an artifact and holds it against itself: its tensors against their digest, its class names against its
 /// outputs, and its answer to the synthetic images that it carries against the answer that it carries.
-/// @throws Error when the file cannot be loaded as an artifact at all.
-std::vector<Check> verify_artifact(const std::filesystem::path& path);
+/// @throws Error when the file cannot be loaded as an artifact at all, or the scan refuses it: nothing of it is then
+/// run.
+std::vector<Check> verify_artifact(const std::filesystem::path& path, Trust trust = Trust::kScan);
 
 }  // namespace graft

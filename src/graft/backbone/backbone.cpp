@@ -22,13 +22,13 @@ namespace prim = c10::prim;
 using graph::Graph;
 using torch::jit::Module;
 
-/// Scripted types carry the constants of the Python class (strides, paddings); a trace has none, a frozen file not even
-/// parameters.
+/// A frozen file has no tensors left; scripted types carry the constants of the Python class (strides, paddings), which
+/// a trace has not.
 BackboneKind kind_of(const Module& module) {
+  if (module.named_parameters().size() + module.named_buffers().size() == 0) return BackboneKind::kFrozen;
   for (const auto& submodule : module.modules())
     if (submodule.type()->numConstants() > 0) return BackboneKind::kScripted;
-  const bool has_tensors = module.named_parameters().size() + module.named_buffers().size() > 0;
-  return has_tensors ? BackboneKind::kTraced : BackboneKind::kFrozen;
+  return BackboneKind::kTraced;
 }
 
 /// An exported model of Graft gives its features by a method of that name, behind preprocessing of its own.
@@ -107,7 +107,7 @@ Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions
   Backbone backbone;
   backbone.path_ = path;
   backbone.options_ = options;
-  backbone.module_ = load_torchscript(path, "backbone");
+  backbone.module_ = load_torchscript(path, "backbone", options.trust);
   backbone.module_.eval();
   backbone.kind_ = kind_of(backbone.module_);
   backbone.operate();
@@ -123,11 +123,12 @@ void Backbone::operate() {
   const auto note = [&](bool holds, const std::string& text) {
     if (holds) notes_.push_back(text);
   };
-  const Untraced untraced = untrace(module_);
+  const Untraced untraced = kind_ == BackboneKind::kFrozen ? Untraced{} : untrace(module_);
   note(untraced.stuck > 0,
        std::to_string(untraced.stuck) + " layers have no training flag: their BatchNorm and dropout stay in eval mode");
   const bool artifact = is_artifact(module_);
   graph_ = graph::inline_method(module_, artifact ? "features" : "forward", subject);
+  if (is_frozen(*graph_)) kind_ = BackboneKind::kFrozen;
   const std::string precision = graph::use_float32(module_, *graph_);
   note(!precision.empty(), "its tensors are " + precision + ": they are computed with, and exported, as float32");
   if (kind_ == BackboneKind::kFrozen) describe_thawing(thaw(module_, graph_), notes_);
@@ -136,16 +137,15 @@ void Backbone::operate() {
   note(classifier_.outputs_dropped > 0,
        "one of its outputs is taken, " + std::to_string(classifier_.outputs_dropped) + " more are dropped");
   const auto batch = graph::free_batch_size(graph_, module_, options_.image_size, subject);
-  note(batch > 0, "it was traced for batches of " + std::to_string(batch) + ": any number of images runs now");
-  pool_features();
+  note(batch.fixed > 0,
+       "it was traced for batches of " + std::to_string(batch.fixed) + ": any number of images runs now");
+  pool_features(batch.feature_sizes);
   if (artifact) classifier_ = own_head(module_, num_features_);
-  note(!classifier_.found(), "no classifier is cut off: " + classifier_.rule);
+  note(!classifier_.found(), "classifier: " + classifier_.rule);
 }
 
 /// Appends the mean over space or tokens where the features are not [N, C] yet.
-void Backbone::pool_features() {
-  const auto size = options_.image_size;
-  const auto sizes = graph::run_graph(graph_, module_, torch::zeros({2, 3, size, size})).toTensor().sizes().vec();
+void Backbone::pool_features(const std::vector<std::int64_t>& sizes) {
   if (sizes.size() < 2 || sizes.size() > 4)
     throw Error({"backbone '" + path_.string() + "'",
                  "its features have " + std::to_string(sizes.size()) + " dimensions",

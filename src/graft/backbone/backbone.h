@@ -10,6 +10,7 @@
 
 #include "graft/backbone/classifier.h"
 #include "graft/backbone/stages.h"
+#include "graft/core/trust.h"
 
 namespace graft {
 
@@ -20,6 +21,7 @@ std::string to_string(BackboneKind kind);
 struct BackboneOptions {
   int image_size = 224;          ///< side of the square images it is tried on, pixels
   FeaturesChoice features = {};  ///< where the features are
+  Trust trust = Trust::kScan;    ///< in the file's program
 };
 
 /// A pretrained network made ready for transfer: its classifier cut off, its `forward` returning features, its legal
@@ -78,7 +80,7 @@ class Backbone {
  private:
   Backbone() = default;
   void operate();
-  void pool_features();
+  void pool_features(const std::vector<std::int64_t>& sizes);
   std::shared_ptr<graph::Graph> part_graph(std::size_t from, std::size_t to) const;
   void collect_parameters();
 

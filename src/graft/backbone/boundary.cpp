@@ -43,18 +43,12 @@ void name_boundaries(std::vector<Boundary>& boundaries, const std::vector<Node*>
       if (boundary.name.empty() && ends[path] == boundary.node) boundary.name = path;
 }
 
-void need(const Value* value, std::unordered_set<const Node*>& needed) {
-  const Node* node = value->node();
-  if (node->kind() == c10::prim::Param || !needed.insert(node).second) return;
-  for_each_input(node, [&](const Value* input) { need(input, needed); });
-}
-
 /// Destroys the nodes of the first `count` that nothing behind them needs.
 void drop_unneeded(const std::vector<Node*>& nodes, std::size_t count, const Graph& graph) {
   std::unordered_set<const Node*> needed;
   for (std::size_t i = count; i < nodes.size(); ++i)
-    for_each_input(nodes[i], [&](const Value* value) { need(value, needed); });
-  for (const Value* output : graph.outputs()) need(output, needed);
+    for_each_input(nodes[i], [&](const Value* value) { collect_needed(value, needed); });
+  for (const Value* output : graph.outputs()) collect_needed(output, needed);
   for (std::size_t i = count; i-- > 0;)
     if (!needed.contains(nodes[i])) nodes[i]->destroy();
 }
@@ -90,7 +84,7 @@ std::unordered_map<std::string, std::size_t> first_uses(const Graph& graph) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     if (is_trivial(nodes[i])) continue;
     for_each_input(nodes[i], [&](const Value* value) {
-      if (const auto path = attribute_path(value); path && is_tensor(value)) uses.emplace(*path, i);
+      if (const auto path = attribute_path(value); path && may_be_tensor(value)) uses.emplace(*path, i);
     });
   }
   return uses;

@@ -65,12 +65,6 @@ Value* pass_through(Graph& graph, const std::vector<Node*>& heads) {
   return skip_back(graph.outputs()[0], kScores);
 }
 
-void collect_needed(const Value* value, std::unordered_set<const Node*>& needed) {
-  const Node* node = value->node();
-  if (node->kind() == c10::prim::Param || !needed.insert(node).second) return;
-  for_each_input(node, [&](const Value* input) { collect_needed(input, needed); });
-}
-
 /// Makes `output` the graph's one output and drops all that runs after the last node it needs.
 void return_only(const std::shared_ptr<Graph>& graph, Value* output) {
   while (!graph->outputs().empty()) graph->eraseOutput(0);
@@ -152,14 +146,34 @@ Value* replace_last(ClassifierSearch& search, Classifier& classifier, const std:
   return features_of(candidates.front().node);
 }
 
+/// The features of heads that work on different numbers of them, side by side.
+Value* joined_features(Graph& graph, const std::vector<Node*>& heads) {
+  std::vector<Value*> features;
+  for (Node* head : heads) features.push_back(features_of(head));
+  torch::jit::WithInsertPoint at_end(graph.block()->return_node());
+  Node* list = graph.insertNode(graph.createList(c10::TensorType::get(), features));
+  return graph.insert(c10::aten::cat, {list->output(), 1});
+}
+
 /// What the walk has found, cut off.
 Value* cut_heads(Graph& graph, ClassifierSearch& search, Classifier& classifier) {
   const LinearOperator head = search.describe(search.heads().front());
   std::vector<std::string> paths;
-  for (const Node* node : search.heads()) paths.push_back(node->scopeName());
+  for (const Node* node : search.heads()) paths.push_back(ClassifierSearch::path_of(node));
   classifier.path = join(paths, " + ");
   classifier.in = head.in;
   classifier.out = head.out;
+  std::int64_t inputs = 0;
+  bool same_inputs = true;
+  for (Node* node : search.heads()) {
+    inputs += search.describe(node).in;
+    same_inputs = same_inputs && search.describe(node).in == head.in;
+  }
+  if (!same_inputs) {
+    classifier.in = inputs;
+    classifier.rule = "cut off at their inputs, which are joined";
+    return joined_features(graph, search.heads());
+  }
   Value* features = head.convolution ? nullptr : common_features(search.heads());
   classifier.rule = features == nullptr ? "replaced by the identity" : "cut off at its input";
   return features == nullptr ? pass_through(graph, search.heads()) : features;
@@ -182,7 +196,7 @@ Value* find_features(Graph& graph, const torch::jit::Module& self, const Feature
     return cut_heads(graph, search, classifier);
   if (replace) return replace_last(search, classifier, subject);
   if (verdict == Verdict::kUncertain) throw_uncertain(search, subject);
-  classifier.rule = "none: the output is taken as features";
+  classifier.rule = "none found: the output is taken as features";
   return main_tensor(graph, graph.outputs()[0]);
 }
 

@@ -15,7 +15,7 @@ const std::vector<std::string>& classifier_choice_names();
 
 /// What a user may say where rules do not reach.
 struct FeaturesChoice {
-  std::string path;  ///< module whose output is the features; "": they are found
+  std::string path = {};  ///< module whose output is the features; "": they are found
   ClassifierChoice classifier = ClassifierChoice::kAuto;
 };
 
@@ -38,6 +38,7 @@ namespace graph {
 /// - one linear layer: its input;
 /// - several whose inputs are one value (averaged heads): that value; else each becomes the identity and the
 /// combination stays;
+/// - several that work on different numbers of features: these, side by side;
 /// - a 1x1 convolution becomes the identity, the pooling behind it stays.
 /// A graph that ends in a normalisation, activation, pooling or another layer of a network's body has no classifier: it
 /// returns its output, and found() is false.

@@ -1,6 +1,7 @@
 #include "graft/backbone/classifier_search.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace graft::graph {
 namespace {
@@ -35,6 +36,7 @@ const OperatorSet kBehindClassifier{"aten::dropout",
                                     "prim::unchecked_cast"};
 const OperatorSet kArithmetic{"aten::add",  "aten::add_", "aten::sub", "aten::mul",
                               "aten::mul_", "aten::div",  "aten::div_"};
+const OperatorSet kJoins{"aten::cat", "aten::stack"};
 const OperatorSet kRectifiers{"aten::relu", "aten::relu_"};
 const OperatorSet kAverages{"aten::mean", "aten::div", "aten::div_", "aten::mul", "aten::mul_"};
 const OperatorSet kDropouts{"aten::dropout", "aten::dropout_", "aten::feature_dropout", "aten::alpha_dropout"};
@@ -75,8 +77,7 @@ const OperatorSet kBody{"aten::batch_norm",
                         "aten::tanh_",
                         "aten::softplus",
                         "aten::max_pool2d",
-                        "aten::cat",
-                        "aten::stack",
+
                         "aten::permute",
                         "aten::transpose",
                         "aten::linalg_vector_norm",
@@ -151,6 +152,14 @@ at::Tensor ClassifierSearch::weight_of(const Node* node) const {
   return transposed ? tensor->toTensor().transpose(-1, -2) : tensor->toTensor();
 }
 
+/// The module that runs the operator, or that owns its weight where the call was written at the top.
+std::string ClassifierSearch::path_of(const Node* node) {
+  if (const std::string scope = node->scopeName(); !scope.empty()) return scope;
+  const Value* weight = node->input(linear_form(node)->weight);
+  while (is_one_of(weight->node(), kAroundWeight)) weight = weight->node()->input(0);
+  return parent_path(attribute_path(weight).value_or(""));
+}
+
 bool ClassifierSearch::is_linear(const Node* node) const {
   const LinearForm* form = linear_form(node);
   if (form == nullptr || !dependence_.depends(node->input(form->features))) return false;
@@ -162,14 +171,15 @@ bool ClassifierSearch::is_linear(const Node* node) const {
 LinearOperator ClassifierSearch::describe(Node* node) const {
   const LinearForm& form = *linear_form(node);
   const at::Tensor weight = weight_of(node);
-  return {node, node->scopeName(), weight.size(1 - form.out_dimension), weight.size(form.out_dimension),
-          form.convolution};
+  return {node, path_of(node), weight.size(1 - form.out_dimension), weight.size(form.out_dimension), form.convolution};
 }
 
 std::vector<LinearOperator> ClassifierSearch::candidates() const {
   std::vector<LinearOperator> found;
+  for (Node* head : heads_) found.push_back(describe(head));
   for (Node* node : graph_.nodes().reverse())
-    if (found.size() < kShownCandidates && is_linear(node)) found.push_back(describe(node));
+    if (found.size() < kShownCandidates && is_linear(node) && std::ranges::find(heads_, node) == heads_.end())
+      found.push_back(describe(node));
   return found;
 }
 
@@ -212,28 +222,34 @@ Verdict ClassifierSearch::walk(Value* value) {
   rectified_ = rectified_ || is_one_of(node, kRectifiers);
   averaged_ = averaged_ || is_one_of(node, kAverages);
   if (is_one_of(node, kBehindClassifier)) return walk(node->input(0));
-  if (is_one_of(node, kArithmetic)) return walk_operands(node);
-  if (is_one_of(node, kBody)) return Verdict::kNone;
+  if (is_one_of(node, kArithmetic)) return walk_operands({node->input(0), node->input(1)});
+  if (is_one_of(node, kJoins)) return walk_join(node);
+  if (is_one_of(node, kBody) || node->kind() == c10::prim::Param) return Verdict::kNone;
   if (node->kind() == c10::prim::If) return uncertain("its output comes from a branch that depends on the images");
   return uncertain("its output comes from " + std::string(node->kind().toQualString()) +
                    (node->scopeName().empty() ? "" : " in '" + node->scopeName() + "'"));
 }
 
-Verdict ClassifierSearch::walk_operands(Node* node) {
+Verdict ClassifierSearch::walk_operands(const std::vector<Value*>& values) {
   std::vector<Value*> operands;
-  for (std::size_t i = 0; i < 2; ++i)
-    if (dependence_.depends(node->input(i))) operands.push_back(node->input(i));
+  std::ranges::copy_if(values, std::back_inserter(operands), [&](Value* value) { return dependence_.depends(value); });
   std::vector<Verdict> verdicts;
   for (Value* operand : operands) {
     // Scores are not rectified before they are combined: what is, is the body's.
     const bool body = operands.size() > 1 && is_one_of(operand->node(), kRectifiers);
     verdicts.push_back(body ? Verdict::kNone : walk(operand));
   }
-  const auto has = [&](Verdict verdict) {
-    return std::find(verdicts.begin(), verdicts.end(), verdict) != verdicts.end();
-  };
+  const auto has = [&](Verdict verdict) { return std::ranges::find(verdicts, verdict) != verdicts.end(); };
   if (has(Verdict::kNone)) return Verdict::kNone;  // a residual or a gate: one operand is of the body
   return has(Verdict::kUncertain) || verdicts.empty() ? Verdict::kUncertain : Verdict::kClassifier;
+}
+
+/// A stack of heads is about to be averaged; what is concatenated is of the body, unless every part is scores.
+Verdict ClassifierSearch::walk_join(const Node* node) {
+  if (!is_container(node->input(0)->node())) return Verdict::kNone;
+  const Verdict verdict = walk_operands(container_items(node->input(0)->node()));
+  if (node->kind() == c10::aten::stack || verdict != Verdict::kClassifier || heads_.size() < 2) return verdict;
+  return uncertain("it ends in " + std::to_string(heads_.size()) + " linear layers side by side");
 }
 
 }  // namespace graft::graph

@@ -57,13 +57,15 @@ class ClassifierSearch {
   const std::vector<Node*>& heads() const { return heads_; }
   /// Why the verdict is uncertain, for people.
   const std::string& doubt() const { return doubt_; }
-  /// The last linear operators of the graph, nearest to the output first, at most three.
+  /// What the walk met, then the last linear operators of the graph, nearest to the output first.
   std::vector<LinearOperator> candidates() const;
   LinearOperator describe(Node* node) const;
+  static std::string path_of(const Node* node);
 
  private:
   Verdict walk(Value* value);
-  Verdict walk_operands(Node* node);
+  Verdict walk_operands(const std::vector<Value*>& values);
+  Verdict walk_join(const Node* node);
   Verdict uncertain(const std::string& doubt);
   bool is_linear(const Node* node) const;
   at::Tensor weight_of(const Node* node) const;

@@ -4,6 +4,8 @@
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
+#include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <unordered_set>
 
@@ -12,6 +14,19 @@ namespace {
 
 namespace prim = c10::prim;
 namespace attr = c10::attr;
+
+/// Operators that give a view of their first input.
+const std::set<std::string, std::less<>> kViews{"aten::select",    "aten::slice",     "aten::view",   "aten::reshape",
+                                                "aten::transpose", "aten::permute",   "aten::narrow", "aten::squeeze",
+                                                "aten::unsqueeze", "aten::expand",    "aten::alias",  "aten::t",
+                                                "aten::flatten",   "aten::unflatten", "aten::detach"};
+const std::set<std::string, std::less<>> kInsertions{"aten::append", "aten::extend", "aten::insert", "aten::_set_item"};
+
+bool writes_to_first_input(const Node* node) {
+  const std::string_view kind = node->kind().toQualString();
+  return kInsertions.contains(kind) || (kind.starts_with("aten::") && kind.ends_with('_') && !kind.ends_with("__") &&
+                                        kind.find("dropout") == std::string_view::npos);
+}
 
 /// Ends an evaluation that cannot be done; never leaves this file.
 struct CannotEvaluate : std::runtime_error {
@@ -36,7 +51,19 @@ std::string parent_path(const std::string& path) {
   return dot == std::string::npos ? "" : path.substr(0, dot);
 }
 
+bool may_be_tensor(const Value* value) {
+  const auto optional = value->type()->cast<c10::OptionalType>();
+  return (optional ? optional->getElementType() : value->type())->isSubtypeOf(*c10::TensorType::get());
+}
+
 bool is_trivial(const Node* node) { return node->kind() == prim::Constant || node->kind() == prim::GetAttr; }
+
+bool normalises_by_its_input(const Node* node) {
+  if (node->kind() != c10::aten::batch_norm && node->kind() != c10::aten::instance_norm) return false;
+  constexpr std::size_t kRunningMean = 3;
+  return node->input(kRunningMean)->type()->kind() == c10::TypeKind::NoneType ||
+         node->input(kRunningMean)->mustBeNone();
+}
 
 std::vector<Node*> all_nodes(Block* block) {
   std::vector<Node*> nodes;
@@ -58,6 +85,36 @@ void for_each_input(const Node* node, const std::function<void(const Value*)>& v
   }
 }
 
+std::vector<Node*> writers_of(const Value* value) {
+  std::vector<Node*> writers;
+  for (const auto& use : value->uses()) {
+    if (use.offset != 0) continue;
+    if (writes_to_first_input(use.user)) {
+      writers.push_back(use.user);
+    } else if (kViews.contains(use.user->kind().toQualString())) {
+      const auto of_view = writers_of(use.user->output());
+      writers.insert(writers.end(), of_view.begin(), of_view.end());
+    }
+  }
+  return writers;
+}
+
+namespace {
+
+void need_node(const Node* node, std::unordered_set<const Node*>& needed) {
+  if (node->kind() == prim::Param) node = node->owningBlock()->owningNode();
+  if (node == nullptr || !needed.insert(node).second) return;
+  for_each_input(node, [&](const Value* input) { collect_needed(input, needed); });
+  if (const Node* owner = node->owningBlock()->owningNode()) need_node(owner, needed);
+}
+
+}  // namespace
+
+void collect_needed(const Value* value, std::unordered_set<const Node*>& needed) {
+  need_node(value->node(), needed);
+  for (const Node* writer : writers_of(value)) need_node(writer, needed);
+}
+
 bool InputDependence::depends(const Node* node) {
   bool found = false;
   for_each_input(node, [&](const Value* input) { found = found || depends(input); });
@@ -75,6 +132,9 @@ bool InputDependence::depends(const Value* value) {
   } else {
     result = depends(node);
   }
+  known_[value] = result;
+  for (const Node* writer : writers_of(value))
+    for (std::size_t i = 1; i < writer->inputs().size() && !result; ++i) result = depends(writer->input(i));
   return known_[value] = result;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 /// Questions asked of a TorchScript graph whose first input is the module it belongs to ("self").
@@ -23,8 +24,14 @@ std::optional<std::string> attribute_path(const Value* value);
 /// "layer1.0" for "layer1.0.conv1", "" for a path without a dot.
 std::string parent_path(const std::string& path);
 
+/// A tensor, or an optional one: scripted convolutions declare their bias so.
+bool may_be_tensor(const Value* value);
+
 /// Constants and attribute reads: they compute nothing.
 bool is_trivial(const Node* node);
+
+/// A batch_norm or instance_norm without running statistics, as weight standardisation writes it: it has no other mode.
+bool normalises_by_its_input(const Node* node);
 
 /// Every node of the graph and of the blocks within it, in order.
 std::vector<Node*> all_nodes(Block* block);
@@ -32,8 +39,16 @@ std::vector<Node*> all_nodes(Block* block);
 /// Calls `visit` with every value that the node reads, those read within its blocks included.
 void for_each_input(const Node* node, const std::function<void(const Value*)>& visit);
 
-/// Whether values depend on the graph's inputs other than self. Remembers its answers: make a new one after a change of
-/// the graph.
+/// The nodes that append to a list, put into a dict or write to a tensor in place, itself or a view of it. Dropout is
+/// none of them.
+std::vector<Node*> writers_of(const Value* value);
+
+/// Adds all nodes that a value needs: those that compute it, those that write to what it is computed from, and the
+/// nodes whose blocks they stand in.
+void collect_needed(const Value* value, std::unordered_set<const Node*>& needed);
+
+/// Whether values depend on the graph's inputs other than self, also by what is appended to a list, put into a dict or
+/// written to a tensor in place. Remembers its answers: make a new one after a change of the graph.
 class InputDependence {
  public:
   explicit InputDependence(const Graph& graph) : graph_(graph) {}

@@ -136,11 +136,13 @@ void take_tensor(Graph& graph, const std::string& subject) {
 
 }  // namespace
 
+void set_scope(Node* node, const std::string& path) { set_scope(node, scope_of_path(path)); }
+
 void refine_scopes(Graph& graph) {
   for (Node* node : graph.nodes()) {
     if (is_trivial(node)) continue;
     for_each_input(node, [&](const Value* value) {
-      const auto path = value->type()->isSubtypeOf(*c10::TensorType::get()) ? attribute_path(value) : std::nullopt;
+      const auto path = may_be_tensor(value) ? attribute_path(value) : std::nullopt;
       const std::string module = path ? parent_path(*path) : "";
       const std::string scope = node->scopeName();
       if (!module.empty() && (scope.empty() || module.starts_with(scope + "."))) node->setScope(scope_of_path(module));

@@ -11,6 +11,9 @@ namespace graft::graph {
 std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std::string& name,
                                      const std::string& subject);
 
+/// Says which module a node belongs to.
+void set_scope(Node* node, const std::string& path);
+
 /// Gives every node that reads a module's tensor that module's scope, whoever wrote the call: functional code, or a
 /// file whose calls were inlined when it was saved.
 void refine_scopes(Graph& graph);

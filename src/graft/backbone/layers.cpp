@@ -63,7 +63,8 @@ class ShapeRun {
  public:
   explicit ShapeRun(const Backbone& backbone) : graph_(backbone.graph()->copy()) {
     for (Node* node : graph_->nodes()) {
-      if (graph::is_trivial(node) || node->outputs().empty() || !is_tensor(node->outputs()[0])) continue;
+      // Values of prim:: may be uninitialised, as those of a branch behind an early return are.
+      if (!node->kind().is_aten() || node->outputs().empty() || !is_tensor(node->outputs()[0])) continue;
       const Cost* cost = cost_of(node);
       nodes_.push_back({node->scopeName(), cost, ask_size(node, node->outputs()[0]),
                         cost == nullptr ? nullptr : ask_size(node, node->input(cost->input))});

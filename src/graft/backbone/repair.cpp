@@ -9,6 +9,7 @@
 #include <set>
 
 #include "graft/core/error.h"
+#include "graft/core/reason.h"
 
 namespace graft::graph {
 namespace {
@@ -22,7 +23,7 @@ void convert_attributes(const Module& module, std::string& found) {
   for (const auto& submodule : module.modules()) {
     for (std::size_t slot = 0; slot < submodule.type()->numAttributes(); ++slot) {
       const c10::IValue value = submodule._ivalue()->getSlot(slot);
-      if (!value.isTensor() || !value.toTensor().defined() || !value.toTensor().dim() == 0 ||
+      if (!value.isTensor() || !value.toTensor().defined() || value.toTensor().dim() == 0 ||
           !is_other_float(value.toTensor().scalar_type()))
         continue;
       found = c10::toString(value.toTensor().scalar_type());
@@ -84,10 +85,7 @@ std::optional<at::Tensor> try_run(const std::shared_ptr<Graph>& graph, const Mod
       return result.toTensor();
     if (reason != nullptr) *reason = "its output does not count the images";
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    const auto cause = text.rfind("RuntimeError: ");
-    const std::string last = cause == std::string::npos ? text : text.substr(cause + 14);
-    if (reason != nullptr) *reason = last.substr(0, last.find('\n'));
+    if (reason != nullptr) *reason = reason_in(error.what());
   }
   return std::nullopt;
 }
@@ -100,14 +98,14 @@ at::Tensor sample_images(std::int64_t count, int image_size) {
 }
 
 constexpr std::array kImageSizes{224, 256, 299, 288, 320, 384, 240, 192, 160, 128, 96, 64, 32, 336, 448, 512, 518};
-constexpr std::array<std::int64_t, 6> kBatchSizes{1, 4, 8, 16, 32, 64};
+constexpr std::array<std::int64_t, 8> kBatchSizes{1, 2, 3, 4, 8, 16, 32, 64};
 
 [[noreturn]] void throw_wrong_size(const std::shared_ptr<Graph>& graph, const Module& module, int image_size,
                                    const std::string& reason, const std::string& subject) {
   const std::string found = "does not run on images of " + std::to_string(image_size) + " x " +
                             std::to_string(image_size) + " px (" + reason + ")";
   for (const int size : kImageSizes)
-    if (size != image_size && try_run(graph, module, at::zeros({2, 3, size, size})))
+    if (size != image_size && try_run(graph, module, at::zeros({1, 3, size, size})))
       throw Error({subject, found, "another size: it runs on " + std::to_string(size) + " px",
                    "--set input.size=" + std::to_string(size) + " (graft inspect: --size)"});
   throw Error({subject, found, "float images [N, 3, S, S]", "set input.size in the recipe, or --set input.size=N"});
@@ -193,22 +191,25 @@ int free_devices(Graph& graph) {
   return freed;
 }
 
-std::int64_t free_batch_size(std::shared_ptr<Graph>& graph, const Module& module, int image_size,
-                             const std::string& subject) {
+BatchSize free_batch_size(std::shared_ptr<Graph>& graph, const Module& module, int image_size,
+                          const std::string& subject) {
   std::string reason;
-  const auto runs_on = [&](std::int64_t batch) {
-    return try_run(graph, module, at::zeros({batch, 3, image_size, image_size}), &reason).has_value();
+  const auto run = [&](std::int64_t batch) {
+    return try_run(graph, module, at::zeros({batch, 3, image_size, image_size}), &reason);
   };
-  if (runs_on(2)) return 0;
-  const auto fixed = std::find_if(kBatchSizes.begin(), kBatchSizes.end(), runs_on);
+  const auto one = run(1);
+  if (one && run(3)) return {0, one->sizes().vec()};
+  const auto fixed = std::ranges::find_if(kBatchSizes, [&](std::int64_t batch) { return run(batch).has_value(); });
   if (fixed == kBatchSizes.end()) throw_wrong_size(graph, module, image_size, reason, subject);
   auto freed = graph->copy();
   free_sizes(*freed, *fixed);
   if (!same_answers(graph, freed, module, *fixed, image_size))
     throw Error({subject, "runs on batches of " + std::to_string(*fixed) + " images only", "any number of images",
-                 "trace it with another number of images than 1, with sizes taken from the input, or script it"});
+                 "trace it with sizes taken from the input, or script it"});
   graph = freed;
-  return *fixed;
+  const auto mended = run(1);
+  if (!mended) throw_wrong_size(graph, module, image_size, reason, subject);
+  return {*fixed, mended->sizes().vec()};
 }
 
 }  // namespace graft::graph

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "graft/backbone/graph.h"
 
@@ -15,11 +16,16 @@ std::string use_float32(torch::jit::Module& module, Graph& graph);
 /// are on. Returns how many.
 int free_devices(Graph& graph);
 
-/// Where a trace has written down the number of images, takes it from the images instead. Does nothing when the graph
-/// runs on two images. Returns the number that was fixed, 0 when none was.
+struct BatchSize {
+  std::int64_t fixed = 0;                   ///< the number of images that a trace had written down, 0 for none
+  std::vector<std::int64_t> feature_sizes;  ///< of the graph's output for one image
+};
+
+/// Runs the graph on one and on three images. Where a trace has written down their number, takes it from the images
+/// instead.
 /// @throws Error when the graph does not run on images of that size, or runs on one number of them only and cannot be
 /// mended exactly.
-std::int64_t free_batch_size(std::shared_ptr<Graph>& graph, const torch::jit::Module& module, int image_size,
-                             const std::string& subject);
+BatchSize free_batch_size(std::shared_ptr<Graph>& graph, const torch::jit::Module& module, int image_size,
+                          const std::string& subject);
 
 }  // namespace graft::graph

@@ -33,8 +33,6 @@ constexpr Role kRoles[] = {
     {"conv2d", 2, "bias"},
     {"conv3d", 1, "weight"},
     {"conv3d", 2, "bias"},
-    {"_convolution", 1, "weight"},
-    {"_convolution", 2, "bias"},
     {"conv_transpose2d", 1, "weight"},
     {"conv_transpose2d", 2, "bias"},
     {"linear", 1, "weight"},
@@ -71,17 +69,11 @@ constexpr Role kRoles[] = {
 };
 constexpr std::size_t kTrainingInput = 5;  // of batch_norm and instance_norm
 
-/// "conv2d" for aten::conv2d, "add" for aten::add_ as well.
+/// "add" for aten::add and aten::add_, "conv2d" for what a trace writes as aten::_convolution.
 std::string operator_name(const Node* node) {
   const std::string_view kind = node->kind().toUnqualString();
-  return std::string(kind.starts_with('_') || !kind.ends_with('_') ? kind : kind.substr(0, kind.size() - 1));
-}
-
-/// The operator that a constant serves: a list hands its items on.
-std::pair<Node*, std::size_t> served_operator(const torch::jit::Use& use) {
-  if (use.user->kind() == prim::ListConstruct && use.user->output()->uses().size() == 1)
-    return {use.user->output()->uses()[0].user, kAnyInput};
-  return {use.user, use.offset};
+  if (kind == "_convolution") return "conv2d";
+  return std::string(kind.ends_with('_') ? kind.substr(0, kind.size() - 1) : kind);
 }
 
 const Role* find_role(const Node* node, std::size_t input) {
@@ -90,6 +82,25 @@ const Role* find_role(const Node* node, std::size_t input) {
     return role.kind == kind && (role.input == kAnyInput || role.input == input);
   });
   return found == std::end(kRoles) ? nullptr : found;
+}
+
+/// Operators that hand a weight on to the one it serves.
+constexpr std::string_view kHandsOn[] = {"ListConstruct", "to",      "t",       "transpose", "contiguous", "type_as",
+                                         "permute",       "reshape", "squeeze", "unsqueeze", "view"};
+
+struct Service {
+  Node* node;
+  const Role* role;  ///< nullptr where it serves no known operator
+};
+
+/// What a constant serves as, and where.
+Service service_of(torch::jit::Use use) {
+  while (true) {
+    const bool hands_on = std::ranges::find(kHandsOn, operator_name(use.user)) != std::end(kHandsOn) &&
+                          use.user->outputs().size() == 1 && use.user->output()->uses().size() == 1;
+    if (!hands_on) return {use.user, find_role(use.user, use.offset)};
+    use = use.user->output()->uses()[0];
+  }
 }
 
 class Thawing {
@@ -119,14 +130,21 @@ class Thawing {
     const TensorKey key{tensor.const_data_ptr(), tensor.sizes().vec(), tensor.strides().vec()};
     auto known = names_.find(key);
     if (known == names_.end()) known = names_.emplace(key, add_tensor(constant, tensor)).first;
+    for (const auto& use : constant->uses()) take_scope(use, known->second.module);
     torch::jit::WithInsertPoint at_constant(constant->node());
     Value* owner = graph_.insertGetAttr(graph_.inputs()[0], known->second.module);
     constant->replaceAllUsesWith(graph_.insertGetAttr(owner, known->second.tensor));
   }
 
+  /// The operator that a parameter serves belongs to the parameter's module from here on.
+  static void take_scope(const torch::jit::Use& use, const std::string& module) {
+    const Service service = service_of(use);
+    if (service.role != nullptr) graph::set_scope(service.node, module);
+  }
+
   Name add_tensor(const Value* constant, const at::Tensor& tensor) {
-    const auto [node, input] = served_operator(constant->uses()[0]);
-    const Role* role = tensor.is_floating_point() ? find_role(node, input) : nullptr;
+    const auto [node, found] = service_of(constant->uses()[0]);
+    const Role* role = tensor.is_floating_point() ? found : nullptr;
     const std::string owner = role == nullptr ? "constants" : place_name(node);
     Module module = submodule(owner);
     std::string name = role == nullptr ? "c" + std::to_string(thawed_.buffers) : role->name;
@@ -137,11 +155,7 @@ class Thawing {
     return {owner, name};
   }
 
-  std::string place_name(const Node* node) {
-    std::string name = operator_name(node);
-    name.erase(0, name.find_first_not_of('_'));
-    return name + "_" + std::to_string(places_.at(node));
-  }
+  std::string place_name(const Node* node) { return operator_name(node) + "_" + std::to_string(places_.at(node)); }
 
   Module submodule(const std::string& name) {
     if (module_.hasattr(name)) return module_.attr(name).toModule();
@@ -152,7 +166,7 @@ class Thawing {
 
   void free_mode(Node* node) {
     const std::string name = operator_name(node);
-    if (name != "batch_norm" && name != "instance_norm") return;
+    if ((name != "batch_norm" && name != "instance_norm") || graph::normalises_by_its_input(node)) return;
     ++thawed_.batch_norms;
     if (node->input(kTrainingInput)->node()->kind() != prim::Constant) return;
     const std::string owner = place_name(node);
@@ -172,6 +186,14 @@ class Thawing {
 };
 
 }  // namespace
+
+bool is_frozen(graph::Graph& graph) {
+  const auto multiplies_with_constant = [](const Node* node) {
+    const std::string kind = operator_name(node);
+    return (kind == "conv2d" || kind == "linear") && node->input(1)->node()->kind() == prim::Constant;
+  };
+  return std::ranges::any_of(graph::all_nodes(graph.block()), multiplies_with_constant);
+}
 
 Thawed thaw(Module& module, const std::shared_ptr<graph::Graph>& graph) {
   Thawed thawed = Thawing(module, *graph).run();

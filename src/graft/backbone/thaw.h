@@ -10,6 +10,10 @@ struct Thawed {
   int batch_norms = 0;  ///< BatchNorms left; a network that had more has them folded into its convolutions for good
 };
 
+/// Whether a convolution or linear layer of the graph multiplies with a constant: torch.jit.freeze has been there. It
+/// may have left other modules as they were.
+bool is_frozen(graph::Graph& graph);
+
 /// Makes the weights of a frozen file parameters again. Freezing has put them into the graph as constants and dropped
 /// their names: each gets the name of the operator that multiplies, adds or normalises with it and of its place among
 /// operators of that kind, such as conv2d_3.weight. BatchNorms read a `training` flag again. What has no such role

@@ -32,7 +32,8 @@ void untrace_method(const c10::ClassType& type, Graph& graph, Untraced& counts) 
     const auto* modal =
         std::find_if(std::begin(kModalOperators), std::end(kModalOperators),
                      [&](const auto& candidate) { return candidate.kind == node->kind().toQualString(); });
-    if (modal == std::end(kModalOperators) || node->input(modal->mode_input)->node()->kind() != c10::prim::Constant)
+    if (modal == std::end(kModalOperators) || node->input(modal->mode_input)->node()->kind() != c10::prim::Constant ||
+        graph::normalises_by_its_input(node))
       continue;
     if (!type.hasAttribute("training")) {
       ++counts.stuck;

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "graft/artifact/metadata.h"
+#include "graft/core/trust.h"
 
 namespace graft {
 
@@ -19,6 +20,7 @@ void save_artifact(const std::filesystem::path& path, const torch::jit::Module& 
 
 /// Loads the file anew and compares its logits on `images` (float [N, 3, S, S]) with those expected.
 /// @throws Error when they differ by more than 1e-4 of the largest, or verify_artifact finds a fault.
-void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits);
+void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits,
+                    Trust trust = Trust::kScan);
 
 }  // namespace graft

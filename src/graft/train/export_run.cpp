@@ -83,7 +83,7 @@ at::Tensor trained_logits(const FinishedRun& run, const at::Tensor& images) {
 }
 
 Json measure(const FinishedRun& run, const std::filesystem::path& file) {
-  const Predictor predictor = Predictor::load(file);
+  const Predictor predictor = Predictor::load(file, "cpu", run.trust);
   Json metrics;
   for (const Split split : {Split::kVal, Split::kTest})
     if (run.dataset.has(split))
@@ -103,7 +103,7 @@ Json export_run(const FinishedRun& run, const RunFolder& folder,
   replace_file(folder.model(), [&](const std::filesystem::path& temporary) {
     save_artifact(temporary, module, metadata);
     const at::Tensor images = proof_images(run);
-    prove_artifact(temporary, images, trained_logits(run, images));
+    prove_artifact(temporary, images, trained_logits(run, images), run.trust);
     message("measuring the exported file on the validation images");
     metadata.metrics = measure(run, temporary);
     save_artifact(temporary, module, metadata);

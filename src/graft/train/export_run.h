@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "graft/core/trust.h"
 #include "graft/data/dataset.h"
 #include "graft/train/network.h"
 #include "graft/train/recipe.h"
@@ -17,6 +18,7 @@ struct FinishedRun {
   const Dataset& dataset;
   const std::map<std::string, at::Tensor>& best;  ///< "head.…", "backbone.…"
   Network& network;                               ///< as trained; set to `best` on return
+  Trust trust = Trust::kScan;                     ///< in the backbone's program, which goes into the artifact
 };
 
 /// Reloads the backbone's file, repeats the surgery, sets the best tensors, writes model.pt, reloads and compares it

@@ -57,7 +57,9 @@ struct Recipe {
   std::vector<Phase> phases;
   StopRule stop;
 
-  BackboneOptions backbone_options() const { return {.image_size = input.size, .features = features}; }
+  BackboneOptions backbone_options(Trust trust) const {
+    return {.image_size = input.size, .features = features, .trust = trust};
+  }
 };
 
 /// Reads a recipe whose relative paths start at `base`.

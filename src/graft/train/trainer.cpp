@@ -95,7 +95,7 @@ class Trainer::Run {
     if (!resumed_) start_folder();
     while (progress_.phase < recipe().phases.size())
       if (!run_phase()) return {};
-    return {true, export_run({spec_.recipe, spec_.backbone_facts, dataset_, best_, *network_}, folder_,
+    return {true, export_run({spec_.recipe, spec_.backbone_facts, dataset_, best_, *network_, spec_.trust}, folder_,
                              [&](const std::string& text) { message(text); })};
   }
 
@@ -113,7 +113,7 @@ class Trainer::Run {
     const c10::Device device = resolve_device(recipe().device);
     if (!resumed_) check_backbone_file();
     load_data();
-    Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options());
+    Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options(spec_.trust));
     message(backbone.summary());
     for (const auto& note : backbone.notes()) message("note: " + note);
     auto head = build_head(recipe().head, backbone.num_features(), static_cast<std::int64_t>(dataset_.classes.size()),
@@ -405,7 +405,7 @@ Trainer::~Trainer() = default;
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
-Trainer Trainer::resume(const std::filesystem::path& folder) {
+Trainer Trainer::resume(const std::filesystem::path& folder, Trust trust) {
   const RunFolder files(folder);
   const std::string subject = "run '" + folder.string() + "'";
   if (!std::filesystem::exists(files.checkpoint()))
@@ -415,6 +415,7 @@ Trainer Trainer::resume(const std::filesystem::path& folder) {
   Checkpoint checkpoint = load_checkpoint(files.checkpoint());
   RunSpec spec;
   spec.folder = folder;
+  spec.trust = trust;
   spec.recipe = read_recipe(checkpoint.state.at("recipe"), folder);
   spec.recipe.threads = checkpoint.state.at("threads").get<int>();
   spec.data = (folder / checkpoint.state.at("data").get<std::string>()).lexically_normal();

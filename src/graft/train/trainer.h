@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "graft/core/trust.h"
 #include "graft/train/observer.h"
 #include "graft/train/recipe.h"
 
@@ -15,6 +16,7 @@ struct RunSpec {
   std::filesystem::path data;
   std::filesystem::path folder;          ///< where the run's files go
   Json backbone_facts = Json::object();  ///< of the model card: {"name", "license"}; goes into the artifact
+  Trust trust = Trust::kScan;            ///< in the backbone's file
 };
 
 struct RunResult {
@@ -30,9 +32,9 @@ class Trainer {
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
 
-  /// Goes on with a run's folder, everything taken from its checkpoint.
+  /// Goes on with a run's folder, everything taken from its checkpoint but the trust.
   /// @throws Error when the folder holds no run, or the run is finished.
-  static Trainer resume(const std::filesystem::path& folder);
+  static Trainer resume(const std::filesystem::path& folder, Trust trust = Trust::kScan);
 
   /// Observers are told in the order in which they were added.
   void add_observer(std::shared_ptr<Observer> observer);
