@@ -137,7 +137,7 @@ NETWORKS = (
     timm("eva02_tiny_patch14_224", 224, "no classifier: attention, rotary, swiglu", options={"depth": 3}),
     timm("vit_tiny_r_s16_p8_224", 224, "hybrid", options={"depth": 3}),
     timm("convit_tiny", 224, "gated positional attention", options={"depth": 3, "local_up_to_layer": 2}),
-    timm("crossvit_tiny_240", 240, "two branches of attention, a head each", asks=EVERY_KIND_ASKS, last_linear=True),
+    timm("crossvit_tiny_240", 240, "two branches of attention, a head each"),
     timm("tnt_s_legacy_patch16_224", 224, "transformer in transformer", options={"depth": 2}),
     timm("volo_d1_224", 224, "outlook attention, second head over tokens", options={"blocks": 1},
          asks=EVERY_KIND_ASKS, last_linear=True),
