@@ -68,7 +68,8 @@ TEST(ScanSources, StopsAtItsLimits) {
 TEST(ScanSources, RefusesValuesThatDouble) {
   for (const std::string line :
        {"a = torch.add(a, a)", "a = a + a", "a = (a, a)", "a += a", "a = torch.format(\"{}{}\", a, a)",
-        "a, b = ((a, a), 1)", "a = annotate(str, (a, a)[0])"}) {
+        "a, b = ((a, a), 1)", "a, b = (a, a), b", "b, a = b, (a, a)", "(a, b), c = ((a, a), b), 1", "a = b = (a, a)",
+        "a = annotate(str, (a, a)[0])"}) {
     std::string lines = "a = \"x\"";
     for (int i = 0; i < 25; ++i) lines += "\n    " + line;
     EXPECT_THAT(in_forward(lines), HasSubstr("million")) << line;
@@ -76,6 +77,9 @@ TEST(ScanSources, RefusesValuesThatDouble) {
   std::string residual = "a = x";
   for (int i = 0; i < 200; ++i) residual += "\n    a = torch.add(torch.relu(torch.conv2d(a, self.w)), a)";
   EXPECT_EQ(in_forward(residual), "");
+  std::string pairs = "a, b = \"xxxx\", \"yyyy\"";
+  for (int i = 0; i < 100; ++i) pairs += "\n    a, b = b, a";
+  EXPECT_EQ(in_forward(pairs), "");
   EXPECT_THAT(in_forward("a = [(i, i) for i in [x]]"), HasSubstr("comprehension"));
   EXPECT_THAT(found("def f(x: Tensor):\n  return x\n"), HasSubstr("returns"));
 }

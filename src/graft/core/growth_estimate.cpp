@@ -3,11 +3,13 @@
 #include <torch/csrc/jit/frontend/lexer.h>
 
 #include <algorithm>
+#include <numeric>
+#include <set>
 
 namespace graft {
 namespace {
 
-constexpr std::int64_t kEnough = std::int64_t{1} << 40;
+constexpr std::int64_t kEnough = std::int64_t{1} << 36;
 
 /// Calls whose result is as large as their arguments together, rather than a tensor or a number.
 const std::set<std::string>& growing_calls() {
@@ -34,18 +36,33 @@ void GrowthEstimate::add(std::int64_t weight) {
 }
 
 void GrowthEstimate::start_targets() {
-  targets_.insert(names_.begin(), names_.end());
+  pairwise_ = targets_.empty() && !nested_;
+  nested_ = false;
+  targets_.insert(targets_.end(), names_.begin(), names_.end());
   names_.clear();
+  elements_.clear();
   frames_ = {{}};
   naming_ = true;  // a = b = …
 }
 
+void GrowthEstimate::end_element() {
+  elements_.push_back(frames_.front().sum);
+  frames_.front().sum = 0;
+}
+
 void GrowthEstimate::end_statement() {
-  for (const auto& target : targets_) weights_[target] = std::max(weight(target), frames_.front().sum);
+  if (frames_.front().sum > 0) end_element();
+  const bool paired = pairwise_ && elements_.size() == targets_.size();
+  const auto all = std::accumulate(elements_.begin(), elements_.end(), std::int64_t{0});
+  largest_ = std::max(largest_, all);
+  for (std::size_t i = 0; i < targets_.size(); ++i)
+    weights_[targets_[i]] = std::max(weight(targets_[i]), std::min(kEnough, paired ? elements_[i] : all));
   targets_.clear();
   names_.clear();
+  elements_.clear();
   frames_ = {{}};
   naming_ = true;
+  pairwise_ = nested_ = false;
 }
 
 void GrowthEstimate::feed(int kind, const std::string& text) {
@@ -61,7 +78,10 @@ void GrowthEstimate::feed(int kind, const std::string& text) {
   } else if (kind == TK_IDENT) {
     if (previous_ != '.') {
       add(weight(text));
-      if (naming_) names_.insert(text);
+      if (naming_) {
+        names_.push_back(text);
+        nested_ = nested_ || frames_.size() > 1;
+      }
     }
     chain_end_ = text;
   } else if (kind == TK_STRINGLITERAL) {
@@ -75,6 +95,8 @@ void GrowthEstimate::feed(int kind, const std::string& text) {
     const Frame inner = frames_.back();
     frames_.pop_back();
     if (inner.passes) add(inner.sum);
+  } else if (kind == ',' && frames_.size() == 1) {
+    end_element();
   } else if (kind == '=' && frames_.size() == 1) {
     start_targets();
   } else if (kind == ':' && frames_.size() == 1) {

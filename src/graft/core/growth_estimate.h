@@ -1,7 +1,6 @@
 #pragma once
 #include <cstdint>
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -27,14 +26,16 @@ class GrowthEstimate {
   std::int64_t weight(const std::string& name) const;
   void add(std::int64_t weight);
   void start_targets();
+  void end_element();
   void end_statement();
 
   std::map<std::string, std::int64_t> weights_;  // of the function's variables; 1 where it is not known
-  std::set<std::string> targets_, names_;        // to be assigned to; met at the start of the statement
+  std::vector<std::string> targets_, names_;     // to be assigned to; met at the start of the statement
+  std::vector<std::int64_t> elements_;           // of the statement's value, as far as commas part it
   std::vector<Frame> frames_{{}};
   std::string chain_end_;  // the last word of the dotted name that was just read
   int previous_ = 0;
-  bool naming_ = true, lost_ = false;
+  bool naming_ = true, nested_ = false, pairwise_ = false, lost_ = false;
   std::int64_t largest_ = 0;
 };
 
