@@ -22,6 +22,7 @@ class Cut : public testing::Test {
     module.register_attribute("training", c10::BoolType::get(), false);
     module.register_parameter("w", torch::randn({5, 3}).to(type), false);
     module.register_parameter("w2", torch::randn({5, 3}).to(type), false);
+    module.register_parameter("w6", torch::randn({5, 6}).to(type), false);
     module.register_parameter("b", torch::randn({5}).to(type), false);
     module.register_parameter("k", torch::randn({5, 3, 1, 1}).to(type), false);
     module.define("def forward(self, " + signature + "):\n    h = torch.mean(x, [2, 3])\n" + body);
@@ -82,7 +83,7 @@ TEST_F(Cut, EverySpellingOfALinearLayerIsCutOffAtItsInput) {
 
 TEST_F(Cut, HeadsOnDifferentFeaturesHaveThemJoined) {
   Backbone backbone = load(
-      "    y = torch.linear(torch.cat([h, h], 1), torch.cat([self.w, self.w2], 1), self.b)\n"
+      "    y = torch.linear(torch.cat([h, h], 1), self.w6, self.b)\n"
       "    return torch.mean(torch.stack([torch.linear(h, self.w, self.b), y], 0), [0])\n");
   const at::Tensor x = images();
   const at::Tensor means = x.mean({2, 3});

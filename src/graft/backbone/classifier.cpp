@@ -40,8 +40,9 @@ void take_eval_branches(const std::shared_ptr<Graph>& graph, const torch::jit::M
   }
 }
 
+/// Steps over operators that hand their input on; one whose result is written to is another value.
 Value* skip_back(Value* value, const OperatorSet& kinds) {
-  while (is_one_of(value->node(), kinds)) value = value->node()->input(0);
+  while (is_one_of(value->node(), kinds) && writers_of(value).empty()) value = value->node()->input(0);
   return value;
 }
 
