@@ -66,6 +66,16 @@ Value* pass_through(Graph& graph, const std::vector<Node*>& heads) {
   return skip_back(graph.outputs()[0], kScores);
 }
 
+/// The features are what the last operator makes, also where they are made earlier and written to in place.
+void end_with_output(Graph& graph) {
+  Node* end = graph.block()->return_node();
+  if (graph.outputs()[0]->node() == end->prev()) return;
+  torch::jit::WithInsertPoint at_end(end);
+  Value* last = graph.insert(c10::aten::alias, {graph.outputs()[0]});
+  graph.eraseOutput(0);
+  graph.registerOutput(last);
+}
+
 /// Makes `output` the graph's one output and drops all that runs after the last node it needs.
 void return_only(const std::shared_ptr<Graph>& graph, Value* output) {
   while (!graph->outputs().empty()) graph->eraseOutput(0);
@@ -75,6 +85,7 @@ void return_only(const std::shared_ptr<Graph>& graph, Value* output) {
   const std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());
   for (std::size_t i = nodes.size(); i-- > 0 && !needed.contains(nodes[i]);) nodes[i]->destroy();
   torch::jit::EliminateDeadCode(graph, torch::jit::DCESideEffectPolicy::ALLOW_DELETING_NODES_WITH_SIDE_EFFECTS);
+  end_with_output(*graph);
   graph->lint();
 }
 
