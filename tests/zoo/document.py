@@ -2,7 +2,7 @@
 
 import pathlib
 
-from networks import KINDS, TRACED, Network
+from networks import KINDS, Network
 
 INTRO = """# Backbones
 
@@ -19,8 +19,9 @@ tensor of the backbone as it was; fine-tuning changes what `train` names and not
 plain PyTorch as in Graft. `scripts/test` runs it for {quick} files, `scripts/test --all` for all.
 
 *ok*: taken as it is. *keep* or *replace*: where the features end is not certain from such a file, so Graft asks, and
-takes it with `--classifier keep` or `replace`. *–*: does not script, or holds by its nature no such file. Parameters
-(without the classifier), features, boundaries with a name, and stages (what `last:N` counts) are the traced file's.
+takes it with `--classifier keep` or `replace`. *–*: does not script, or holds by its nature no such file. *not run*:
+not in the run that wrote this page, of {run} files in {files}, of which {failed} failed. Parameters (without the
+classifier), features, boundaries with a name, and stages (what `last:N` counts) are those of the first file that ran.
 
 | architecture | family | parameters | scripted | traced | scripted, frozen | traced, frozen | features | boundaries | stages |
 |---|---|---|---|---|---|---|---|---|---|
@@ -31,30 +32,32 @@ def short_count(count: int) -> str:
     return f"{count / 1e6:.1f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
 
 
-def cell(record: dict | None) -> str:
-    if record is None:
+def cell(network: Network, kind: str, records: dict) -> str:
+    if kind not in network.kinds:
         return "–"
+    if kind not in records:
+        return "not run"
+    record = records[kind]
     return "**fails**" if record["problems"] else record["asked"] or "ok"
 
 
 def row(network: Network, records: dict) -> str:
     name = network.name if network.origin == "own" else f"{network.name} ({network.origin})"
-    facts = records[TRACED]
-    cells = [name, network.family]
-    if "stages" in facts:
-        cells += [short_count(facts["parameters"]), *(cell(records.get(kind)) for kind in KINDS),
-                  str(facts["num_features"]), str(facts["boundaries"]), str(len(facts["stages"]))]
-    else:  # it could not even be inspected
-        cells += ["", *(cell(records.get(kind)) for kind in KINDS), "", "", ""]
+    facts = next((record for record in records.values() if "stages" in record), None)
+    cells = [name, network.family, "", *(cell(network, kind, records) for kind in KINDS), "", "", ""]
+    if facts is not None:
+        cells[2] = short_count(facts["parameters"])
+        cells[-3:] = str(facts["num_features"]), str(facts["boundaries"]), str(len(facts["stages"]))
     return "| " + " | ".join(cells) + " |\n"
 
 
 def write_document(path: pathlib.Path, networks, records: dict) -> None:
-    """`records`: of every network by name, and of its kinds, as found with the program as it is now."""
+    """`records`: by network's name and kind, as found with the program as it is now."""
     import timm
     import torchvision
 
-    text = INTRO.format(networks=len(networks), files=sum(len(n.kinds) for n in networks),
+    found = [record for of_network in records.values() for record in of_network.values()]
+    text = INTRO.format(run=len(found), failed=sum(bool(record["problems"]) for record in found), networks=len(networks), files=sum(len(n.kinds) for n in networks),
                         quick=sum(len(n.quick) for n in networks), timm=timm.__version__,
                         torchvision=torchvision.__version__.partition("+")[0])
-    path.write_text(text + "".join(row(network, records[network.name]) for network in networks))
+    path.write_text(text + "".join(row(network, records.get(network.name, {})) for network in networks))
