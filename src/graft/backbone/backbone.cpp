@@ -89,6 +89,12 @@ void use_channels_last(Module& module) {
 }
 
 void describe_thawing(const Thawed& thawed, std::vector<std::string>& notes) {
+  if (thawed.two_paths) {
+    notes.push_back(
+        "the file is frozen, and its attention holds other copies of its weights for inference: none of its "
+        "layers can train; export it without torch.jit.freeze, or trace it");
+    return;
+  }
   notes.push_back("the file is frozen: " + std::to_string(thawed.parameters) +
                   " weights are parameters again, named after their operators; dropout is gone");
   if (thawed.batch_norms == 0)
