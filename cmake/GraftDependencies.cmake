@@ -15,19 +15,20 @@ find_dependency(nlohmann_json 3.11)
 find_dependency(OpenSSL COMPONENTS Crypto)
 find_dependency(OpenMP COMPONENTS CXX)
 
-# libzip's own package file, as Debian has it, names programs that its library's package does not bring.
-if(NOT TARGET graft::libzip)
-  find_library(GRAFT_LIBZIP zip REQUIRED)
-  find_path(GRAFT_LIBZIP_INCLUDE zip.h REQUIRED)
-  add_library(graft::libzip UNKNOWN IMPORTED GLOBAL)
-  set_target_properties(graft::libzip PROPERTIES IMPORTED_LOCATION ${GRAFT_LIBZIP}
-                                                 INTERFACE_INCLUDE_DIRECTORIES ${GRAFT_LIBZIP_INCLUDE})
-endif()
+# graft_imported_library(NAME HEADER): graft::libNAME, for a library without a package file that works everywhere.
+function(graft_imported_library name header)
+  if(TARGET graft::lib${name})
+    return()
+  endif()
+  string(TOUPPER GRAFT_LIB${name} variable)
+  find_library(${variable} ${name} REQUIRED)
+  find_path(${variable}_INCLUDE ${header} REQUIRED)
+  add_library(graft::lib${name} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(graft::lib${name} PROPERTIES IMPORTED_LOCATION ${${variable}}
+                                                     INTERFACE_INCLUDE_DIRECTORIES ${${variable}_INCLUDE})
+endfunction()
 
-if(graft_with_training AND NOT TARGET graft::libcsv)
-  find_library(GRAFT_LIBCSV csv REQUIRED)
-  find_path(GRAFT_LIBCSV_INCLUDE csv.h REQUIRED)
-  add_library(graft::libcsv UNKNOWN IMPORTED GLOBAL)
-  set_target_properties(graft::libcsv PROPERTIES IMPORTED_LOCATION ${GRAFT_LIBCSV}
-                                                 INTERFACE_INCLUDE_DIRECTORIES ${GRAFT_LIBCSV_INCLUDE})
+graft_imported_library(zip zip.h)  # Debian's package file names programs that its library's package does not bring
+if(graft_with_training)
+  graft_imported_library(csv csv.h)
 endif()

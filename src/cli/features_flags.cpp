@@ -1,13 +1,9 @@
 #include "features_flags.h"
 
-#include <algorithm>
-
 namespace graft::cli {
 
 FeaturesChoice FeaturesFlags::choice() const {
-  const auto& names = classifier_choice_names();
-  const auto found = std::find(names.begin(), names.end(), classifier);
-  return {path, found == names.end() ? ClassifierChoice::kAuto : static_cast<ClassifierChoice>(found - names.begin())};
+  return {path, classifier.empty() ? ClassifierChoice::kAuto : classifier_choice(classifier)};
 }
 
 void add_features_flags(CLI::App& command, FeaturesFlags& flags) {

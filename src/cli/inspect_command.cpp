@@ -36,14 +36,6 @@ bool is_trained(const Layer& layer, const TrainSelection& selection) {
                      [&](const auto& name) { return selection.backbone.contains(name); });
 }
 
-/// Boundaries at which a module ends; the others have no name to ask for.
-std::vector<std::string> named_boundaries(const Backbone& backbone) {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i <= backbone.last_boundary(); ++i)
-    if (const auto name = backbone.boundary_name(i); !name.starts_with("boundary ")) names.push_back(name);
-  return names;
-}
-
 Json inspect_json(const Backbone& backbone, const std::vector<Layer>& layers, const TrainSelection& selection,
                   const std::string& kind) {
   Json json{
@@ -65,7 +57,7 @@ Json inspect_json(const Backbone& backbone, const std::vector<Layer>& layers, co
                                 {"multiply_adds", layer.multiply_adds},
                                 {"stage", stage_of(backbone, layer)},
                                 {"trained", is_trained(layer, selection)}});
-  json["boundaries"] = named_boundaries(backbone);
+  json["boundaries"] = backbone.module_boundaries();
   json["boundary"] = backbone.boundary_name(backbone.boundary_below(selection.backbone));
   json["warnings"] = backbone.notes();
   return json;

@@ -19,8 +19,7 @@ void scan_archive_bytes(std::string_view bytes) {
   static const std::string path = "/proc/self/fd/" + std::to_string(file);
   if (ftruncate(file, 0) != 0 || pwrite(file, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     std::abort();
-  graft::check_torchscript_archive(path, "file");
-  graft::scan_torchscript_program(path, "file");
+  graft::scan_torchscript_program(path, graft::check_torchscript_archive(path, "file"), "file");
 }
 
 }  // namespace

@@ -202,6 +202,13 @@ std::string Backbone::boundary_name(std::size_t boundary) const {
   return name.empty() ? "boundary " + std::to_string(boundary) : name;
 }
 
+std::vector<std::string> Backbone::module_boundaries() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i <= last_boundary(); ++i)
+    if (i == 0 || i == last_boundary() || !boundaries_[i - 1].name.empty()) names.push_back(boundary_name(i));
+  return names;
+}
+
 std::size_t Backbone::boundary_below(const std::set<std::string>& parameters) const {
   std::size_t first = std::numeric_limits<std::size_t>::max();
   for (const auto& parameter : parameters) first = std::min(first, first_use_.at(parameter));

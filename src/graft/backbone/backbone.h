@@ -52,6 +52,8 @@ class Backbone {
   std::size_t last_boundary() const { return boundaries_.size(); }
   /// The module that ends at a boundary, "images" for 0, "features" for the last; a number where no module ends.
   std::string boundary_name(std::size_t boundary) const;
+  /// Names of the boundaries at which a module ends, images and features included.
+  std::vector<std::string> module_boundaries() const;
   /// The deepest boundary below which none of these parameters is used.
   std::size_t boundary_below(const std::set<std::string>& parameters) const;
 

@@ -31,8 +31,6 @@ std::unordered_map<const Value*, std::size_t> last_uses(const Graph& graph, cons
   return last;
 }
 
-bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
-
 void name_boundaries(std::vector<Boundary>& boundaries, const std::vector<Node*>& nodes) {
   std::unordered_map<std::string, std::size_t> ends;
   for (std::size_t i = 0; i < nodes.size(); ++i)

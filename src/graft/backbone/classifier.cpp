@@ -136,7 +136,7 @@ Value* output_of_module(Graph& graph, const std::string& path, const std::string
     if (is_trivial(node) || node->scopeName().empty()) continue;
     modules.insert(node->scopeName());
     for (Value* output : within(node) ? node->outputs().vec() : std::vector<Value*>{})
-      if (output->type()->isSubtypeOf(*c10::TensorType::get())) last = output;
+      if (is_tensor(output)) last = output;
   }
   if (last != nullptr) return last;
   for (const auto& module : std::set(modules))
@@ -220,7 +220,7 @@ Classifier cut_classifier(std::shared_ptr<Graph>& graph, const torch::jit::Modul
   Classifier classifier;
   classifier.outputs_dropped = further_outputs(*graph);
   Value* features = find_features(*graph, self, choice, classifier, subject);
-  if (!features->type()->isSubtypeOf(*c10::TensorType::get()))
+  if (!is_tensor(features))
     throw Error({subject, "its features are of type " + features->type()->str(), "a tensor",
                  "--features PATH takes what a module gives, or script a wrapper that returns one tensor"});
   return_only(graph, features);
@@ -232,6 +232,13 @@ Classifier cut_classifier(std::shared_ptr<Graph>& graph, const torch::jit::Modul
 const std::vector<std::string>& classifier_choice_names() {
   static const std::vector<std::string> kNames{"auto", "keep", "replace"};
   return kNames;
+}
+
+ClassifierChoice classifier_choice(const std::string& name) {
+  const auto& names = classifier_choice_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  TORCH_CHECK(found != names.end(), "no choice of a classifier is called ", name);
+  return static_cast<ClassifierChoice>(found - names.begin());
 }
 
 }  // namespace graft

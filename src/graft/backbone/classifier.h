@@ -12,6 +12,8 @@ namespace graft {
 enum class ClassifierChoice { kAuto, kKeep, kReplace };
 /// "auto", "keep", "replace".
 const std::vector<std::string>& classifier_choice_names();
+/// @param name  one of classifier_choice_names()
+ClassifierChoice classifier_choice(const std::string& name);
 
 /// What a user may say where rules do not reach.
 struct FeaturesChoice {

@@ -51,6 +51,8 @@ std::string parent_path(const std::string& path) {
   return dot == std::string::npos ? "" : path.substr(0, dot);
 }
 
+bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
+
 bool may_be_tensor(const Value* value) {
   const auto optional = value->type()->cast<c10::OptionalType>();
   return (optional ? optional->getElementType() : value->type())->isSubtypeOf(*c10::TensorType::get());

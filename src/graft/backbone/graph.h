@@ -24,6 +24,8 @@ std::optional<std::string> attribute_path(const Value* value);
 /// "layer1.0" for "layer1.0.conv1", "" for a path without a dot.
 std::string parent_path(const std::string& path);
 
+bool is_tensor(const Value* value);
+
 /// A tensor, or an optional one: scripted convolutions declare their bias so.
 bool may_be_tensor(const Value* value);
 

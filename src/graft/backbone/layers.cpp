@@ -64,7 +64,7 @@ class ShapeRun {
   explicit ShapeRun(const Backbone& backbone) : graph_(backbone.graph()->copy()) {
     for (Node* node : graph_->nodes()) {
       // Values of prim:: may be uninitialised, as those of a branch behind an early return are.
-      if (!node->kind().is_aten() || node->outputs().empty() || !is_tensor(node->outputs()[0])) continue;
+      if (!node->kind().is_aten() || node->outputs().empty() || !graph::is_tensor(node->outputs()[0])) continue;
       const Cost* cost = cost_of(node);
       nodes_.push_back({node->scopeName(), cost, ask_size(node, node->outputs()[0]),
                         cost == nullptr ? nullptr : ask_size(node, node->input(cost->input))});
@@ -97,8 +97,6 @@ class ShapeRun {
     Value* output_size;
     Value* input_size;
   };
-
-  static bool is_tensor(const Value* value) { return value->type()->isSubtypeOf(*c10::TensorType::get()); }
 
   Value* ask_size(Node* behind, Value* tensor) {
     Node* size = graph_->create(c10::aten::size, {tensor});

@@ -63,8 +63,7 @@ void convert_type_arguments(Graph& graph) {
 /// A parameter that the graph reads: where it is, the network is.
 Value* any_parameter(Graph& graph) {
   for (Node* node : graph.nodes())
-    if (node->kind() == prim::GetAttr && node->output()->type()->isSubtypeOf(*c10::TensorType::get()) &&
-        attribute_path(node->output()))
+    if (node->kind() == prim::GetAttr && is_tensor(node->output()) && attribute_path(node->output()))
       return node->output();
   return nullptr;
 }

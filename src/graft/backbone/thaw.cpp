@@ -116,8 +116,7 @@ class Thawing {
       return std::ranges::find(kInferencePaths, operator_name(node)) != std::end(kInferencePaths);
     });
     for (Node* node : graph::all_nodes(graph_.block()))
-      if (node->kind() == prim::Constant && node->output()->type()->isSubtypeOf(*c10::TensorType::get()))
-        thaw_constant(node->output());
+      if (node->kind() == prim::Constant && graph::is_tensor(node->output())) thaw_constant(node->output());
     for (Node* node : graph::all_nodes(graph_.block())) free_mode(node);
     return thawed_;
   }

@@ -33,8 +33,8 @@ torch::jit::Module load_module(const std::filesystem::path& path, const std::str
 torch::jit::Module load_torchscript(const std::filesystem::path& path, const std::string& role, Trust trust,
                                     std::map<std::string, std::string>* extra_files) {
   const std::string subject = role + " '" + path.string() + "'";
-  check_torchscript_archive(path, subject);
-  if (trust == Trust::kScan) scan_torchscript_program(path, subject);
+  const ArchiveRecords records = check_torchscript_archive(path, subject);
+  if (trust == Trust::kScan) scan_torchscript_program(path, records, subject);
   auto module = load_module(path, subject, extra_files);
   if (trust == Trust::kScan)
     if (const auto refusal = scan_module(module)) throw_refused(subject, *refusal);

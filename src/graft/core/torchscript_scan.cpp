@@ -2,13 +2,12 @@
 
 #include <caffe2/serialize/inline_container.h>
 
-#include <algorithm>
 #include <fstream>
 #include <set>
 
-#include "graft/core/archive_scan.h"
 #include "graft/core/error.h"
 #include "graft/core/pickle_scan.h"
+#include "graft/core/reason.h"
 
 namespace graft {
 namespace {
@@ -111,10 +110,9 @@ void scan_pickles(PyTorchStreamReader& reader, const ArchiveRecords& records, co
 /// Runs a part of LibTorch over the file, whose complaints become errors of the file's.
 template <typename Look>
 void with_reader(const std::filesystem::path& path, const std::string& subject, const Look& look) {
-  const auto damaged = [&](std::string reason) {
-    if (reason.starts_with("[enforce fail")) reason.erase(0, std::min(reason.size(), reason.find("] ") + 2));
-    throw Error({subject, "is damaged (" + reason.substr(0, std::min(reason.find('\n'), reason.find(". "))) + ")",
-                 "a complete TorchScript file", "incomplete download?"});
+  const auto damaged = [&](const std::string& text) {
+    throw Error(
+        {subject, "is damaged (" + reason_in(text) + ")", "a complete TorchScript file", "incomplete download?"});
   };
   try {
     PyTorchStreamReader reader(path.string());
@@ -130,15 +128,16 @@ void with_reader(const std::filesystem::path& path, const std::string& subject, 
 
 }  // namespace
 
-void check_torchscript_archive(const std::filesystem::path& path, const std::string& subject) {
+ArchiveRecords check_torchscript_archive(const std::filesystem::path& path, const std::string& subject) {
   check_is_zip(path, subject);
   const auto records = scan_archive(path, subject);
   check_holds_program(records, subject);
   with_reader(path, subject, [&](PyTorchStreamReader& reader) { check_readers_agree(reader, records, subject); });
+  return records;
 }
 
-void scan_torchscript_program(const std::filesystem::path& path, const std::string& subject) {
-  const auto records = scan_archive(path, subject);
+void scan_torchscript_program(const std::filesystem::path& path, const ArchiveRecords& records,
+                              const std::string& subject) {
   check_archive_checksums(path, subject);
   with_reader(path, subject, [&](PyTorchStreamReader& reader) {
     if (const auto refusal = scan_sources(read_sources(reader, records, subject))) throw_refused(subject, *refusal);

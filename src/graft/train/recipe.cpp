@@ -1,6 +1,5 @@
 #include "graft/train/recipe.h"
 
-#include <algorithm>
 #include <set>
 
 #include "graft/core/error.h"
@@ -90,9 +89,7 @@ void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::pat
   recipe.backbone_sha256 = reader.string("sha256", "");
   recipe.features.path = reader.string("features", "");
   const auto& choices = classifier_choice_names();
-  const auto choice = reader.choice("classifier", choices.front(), choices);
-  recipe.features.classifier =
-      static_cast<ClassifierChoice>(std::find(choices.begin(), choices.end(), choice) - choices.begin());
+  recipe.features.classifier = classifier_choice(reader.choice("classifier", choices.front(), choices));
   if (!recipe.features.path.empty() && recipe.features.classifier != ClassifierChoice::kAuto)
     reader.problem("classifier", "is given beside backbone.features", "one of the two");
   reader.finish();
