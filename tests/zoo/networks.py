@@ -68,7 +68,7 @@ NETWORKS = (
     torchvision("efficientnet_b0", 64, "depthwise, squeeze-excite"),
     torchvision("regnet_y_400mf", 64, "grouped, squeeze-excite"),
     torchvision("convnext_tiny", 64, "modern convolutional", options={"small": True}),
-    torchvision("vit_b_32", 64, "attention", options={"image_size": 64, "small": True}),
+    torchvision("vit_b_32", 64, "attention", options={"image_size": 64, "small": True}, quick=(SCRIPTED_FROZEN,)),
     torchvision("swin_t", 64, "windowed attention", options={"small": True}),
     torchvision("maxvit_t", 224, "windowed and grid attention, convolutional", options={"small": True}),
     timm("resnet26d", 64, "convolutional, deep stem"),

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "graft/backbone/attention.h"
 #include "graft/backbone/inline_method.h"
 #include "graft/backbone/repair.h"
 #include "graft/backbone/thaw.h"
@@ -89,12 +90,6 @@ void use_channels_last(Module& module) {
 }
 
 void describe_thawing(const Thawed& thawed, std::vector<std::string>& notes) {
-  if (thawed.two_paths) {
-    notes.push_back(
-        "the file is frozen, and its attention holds other copies of its weights for inference: none of its "
-        "layers can train; export it without torch.jit.freeze, or trace it");
-    return;
-  }
   notes.push_back("the file is frozen: " + std::to_string(thawed.parameters) +
                   " weights are parameters again, named after their operators; dropout is gone");
   if (thawed.batch_norms == 0)
@@ -137,6 +132,12 @@ void Backbone::operate() {
   if (is_frozen(*graph_)) kind_ = BackboneKind::kFrozen;
   const std::string precision = graph::use_float32(module_, *graph_);
   note(!precision.empty(), "its tensors are " + precision + ": they are computed with, and exported, as float32");
+  const int attentions = graph::use_differentiable_attention(
+      graph_, module_, kind_ == BackboneKind::kFrozen ? graph::TwoPaths::kTrained : graph::TwoPaths::kKeep,
+      options_.image_size);
+  note(attentions > 0, "attention in " + std::to_string(attentions) +
+                           " places was written for inference alone: written out, it can train; answers differ by "
+                           "rounding");
   if (kind_ == BackboneKind::kFrozen) describe_thawing(thaw(module_, graph_), notes_);
   graph::free_devices(*graph_);
   if (!artifact) classifier_ = graph::cut_classifier(graph_, module_, options_.features, subject);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "graft/backbone/branches.h"
 #include "graft/backbone/classifier_search.h"
-#include "graft/backbone/inline_method.h"
 #include "graft/core/error.h"
 #include "graft/core/names.h"
 

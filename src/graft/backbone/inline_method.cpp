@@ -2,11 +2,11 @@
 
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
-#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <algorithm>
 
+#include "graft/backbone/branches.h"
 #include "graft/core/error.h"
 #include "graft/core/names.h"
 
@@ -62,46 +62,6 @@ void inline_calls(Block* block) {
   }
 }
 
-/// Resolves branches whose condition depends on the module alone and not on its mode. Returns how many.
-int resolve_branches(Block* block, Graph& graph, const torch::jit::Module& self) {
-  int resolved = 0;
-  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
-    if (node->kind() == prim::If && !InputDependence(graph).depends(node->input(0))) {
-      ModuleEvaluator evaluator(graph, self);
-      const auto condition = evaluator.evaluate(node->input(0));
-      if (condition && !evaluator.read_training()) {
-        Node* before = node->prev();
-        take_branch(node, condition->toBool());
-        node = before->next();
-        ++resolved;
-        continue;
-      }
-    }
-    for (Block* inner : node->blocks()) resolved += resolve_branches(inner, graph, self);
-    node = node->next();
-  }
-  return resolved;
-}
-
-bool only_raises(const Node* node) {
-  if (node->kind() != prim::If || !node->outputs().empty()) return false;
-  for (const Block* block : node->blocks())
-    for (const Node* inner : block->nodes())
-      if (inner->kind() == prim::RaiseException) return true;
-  return false;
-}
-
-void drop_checks(Block* block) {
-  for (Node* node = *block->nodes().begin(); node != block->return_node();) {
-    Node* next = node->next();
-    if (only_raises(node))
-      node->destroy();
-    else
-      for (Block* inner : node->blocks()) drop_checks(inner);
-    node = next;
-  }
-}
-
 void insert_defaults(Graph& graph, const c10::FunctionSchema& schema, const std::string& subject) {
   const auto& arguments = schema.arguments();
   for (std::size_t i = graph.inputs().size(); i-- > 2;) {
@@ -150,13 +110,6 @@ void refine_scopes(Graph& graph) {
   }
 }
 
-void take_branch(Node* node, bool taken) {
-  Block* block = node->blocks()[taken ? 0 : 1];
-  while (*block->nodes().begin() != block->return_node()) (*block->nodes().begin())->moveBefore(node);
-  for (std::size_t i = 0; i < node->outputs().size(); ++i) node->outputs()[i]->replaceAllUsesWith(block->outputs()[i]);
-  node->destroy();
-}
-
 std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std::string& name,
                                      const std::string& subject) {
   const auto method = module.find_method(name);
@@ -171,10 +124,7 @@ std::shared_ptr<Graph> inline_method(const torch::jit::Module& module, const std
   insert_defaults(*graph, method->function().getSchema(), subject);
   inline_calls(graph->block());
   torch::jit::ConstantPropagation(graph);
-  while (resolve_branches(graph->block(), *graph, module) > 0) {
-  }
-  drop_checks(graph->block());
-  torch::jit::EliminateDeadCode(graph);
+  resolve_branches(graph, module);
   refine_scopes(*graph);
   return graph;
 }

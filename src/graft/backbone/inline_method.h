@@ -18,7 +18,4 @@ void set_scope(Node* node, const std::string& path);
 /// file whose calls were inlined when it was saved.
 void refine_scopes(Graph& graph);
 
-/// Replaces a prim::If by one of its branches.
-void take_branch(Node* node, bool taken);
-
 }  // namespace graft::graph

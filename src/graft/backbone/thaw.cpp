@@ -67,8 +67,6 @@ constexpr Role kRoles[] = {
     {"expand", 0, "token"},
     {"repeat", 0, "token"},
 };
-/// Attention as it runs where no gradient is asked for.
-constexpr std::string_view kInferencePaths[] = {"_native_multi_head_attention", "_transformer_encoder_layer_fwd"};
 constexpr std::size_t kTrainingInput = 5;  // of batch_norm and instance_norm
 
 /// "add" for aten::add and aten::add_, "conv2d" for what a trace writes as aten::_convolution.
@@ -112,9 +110,6 @@ class Thawing {
   }
 
   Thawed run() {
-    thawed_.two_paths = std::ranges::any_of(graph::all_nodes(graph_.block()), [](const Node* node) {
-      return std::ranges::find(kInferencePaths, operator_name(node)) != std::end(kInferencePaths);
-    });
     for (Node* node : graph::all_nodes(graph_.block()))
       if (node->kind() == prim::Constant && graph::is_tensor(node->output())) thaw_constant(node->output());
     for (Node* node : graph::all_nodes(graph_.block())) free_mode(node);
@@ -148,7 +143,7 @@ class Thawing {
 
   Name add_tensor(const Value* constant, const at::Tensor& tensor) {
     const auto [node, found] = service_of(constant->uses()[0]);
-    const Role* role = tensor.is_floating_point() && !thawed_.two_paths ? found : nullptr;
+    const Role* role = tensor.is_floating_point() ? found : nullptr;
     const std::string owner = role == nullptr ? "constants" : place_name(node);
     Module module = submodule(owner);
     std::string name = role == nullptr ? "c" + std::to_string(thawed_.buffers) : role->name;

@@ -5,9 +5,6 @@ namespace graft {
 
 /// What thawing found in a frozen file.
 struct Thawed {
-  /// An attention of it has a second path for inference, and freezing has given each path weights of its own: training
-  /// one would leave the other as it was. All of its weights are buffers then.
-  bool two_paths = false;
   int parameters = 0;   ///< constants that became parameters
   int buffers = 0;      ///< running statistics and tables that became buffers
   int batch_norms = 0;  ///< BatchNorms left; a network that had more has them folded into its convolutions for good
