@@ -17,5 +17,6 @@ void add_inspect(CLI::App& program, Outcome& outcome);
 void add_verify(CLI::App& program, Outcome& outcome);
 void add_models(CLI::App& program, Outcome& outcome);
 void add_recipe(CLI::App& program, Outcome& outcome);
+void add_find_engine(CLI::App& program, Outcome& outcome);
 
 }  // namespace graft::cli

@@ -34,7 +34,7 @@ int run(int argc, char** argv) {
   graft::cli::Outcome outcome;
   for (const auto add :
        {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict, graft::cli::add_inspect,
-        graft::cli::add_verify, graft::cli::add_models, graft::cli::add_recipe})
+        graft::cli::add_verify, graft::cli::add_models, graft::cli::add_recipe, graft::cli::add_find_engine})
     add(program, outcome);
   try {
     program.parse(argc, argv);

@@ -1,6 +1,7 @@
 
 #include "command.h"
 #include "console.h"
+#include "engine_probe.h"
 #include "features_flags.h"
 #include "format.h"
 #include "graft/backbone/backbone.h"
@@ -61,6 +62,7 @@ RunSpec make_spec(const TrainOptions& options) {
   spec.recipe = read_recipe(recipe, base);
   spec.data = options.data;
   spec.trust = options.trust;
+  spec.engine_probe = ChildEngineProbe::of_this_program();
   if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
   return spec;
 }
@@ -97,7 +99,8 @@ int run_training(const TrainOptions& options, bool json) {
                  spec.recipe.backbone.string(), spec.recipe.input.size, Json(spec.recipe.input.mean).dump(),
                  Json(spec.recipe.input.std).dump());
   }
-  Trainer trainer = resuming ? Trainer::resume(folder, options.trust) : Trainer(std::move(spec));
+  Trainer trainer =
+      resuming ? Trainer::resume(folder, options.trust, ChildEngineProbe::of_this_program()) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
   const RunResult result = trainer.run(interrupted());
   if (!result.finished) {

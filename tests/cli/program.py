@@ -22,6 +22,7 @@ PATIENCE_SECONDS = 300
 # What a failure must never show: Python's, C++'s and LibTorch's ways to say that nobody caught an error.
 NOT_FOR_USERS = ("Traceback", "terminate called", "Exception raised from", "[enforce fail", "std::", "c10::")
 
+_cache = tempfile.TemporaryDirectory(prefix="graft-cache-")
 _program = pathlib.Path()
 _fixtures = pathlib.Path()
 
@@ -40,16 +41,16 @@ def backbone(name: str) -> pathlib.Path:
 
 
 def environment() -> dict[str, str]:
-    """Waiting OpenMP threads sleep: tests share their cores, and the numbers are the same."""
-    return os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    """Waiting OpenMP threads sleep: tests share their cores, and the numbers are the same. What is remembered between
+    runs is the test's own."""
+    return os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "XDG_CACHE_HOME": _cache.name}
 
 
 def graft(*arguments, **options) -> subprocess.CompletedProcess:
     """Runs the program to its end. `options` are those of subprocess.run."""
     command = [str(part) for part in (_program, *arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=environment(), **options
-    )
+    options.setdefault("env", environment())
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, **options)
 
 
 def start(*arguments) -> subprocess.Popen:

@@ -2,13 +2,13 @@
 
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
-#include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <unordered_map>
 
 #include "graft/backbone/attention.h"
+#include "graft/backbone/freeze.h"
 #include "graft/backbone/inline_method.h"
 #include "graft/backbone/repair.h"
 #include "graft/backbone/thaw.h"
@@ -82,11 +82,6 @@ void keep_only(Module& module, const std::shared_ptr<Graph>& graph) {
   graph::remove_methods(module);
   remove_unread(module, "", read_paths(*graph), instances);
   graph::add_method(module, "forward", graph->copy());
-}
-
-void use_channels_last(Module& module) {
-  for (auto parameter : module.parameters())
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
 }
 
 void describe_thawing(const Thawed& thawed, std::vector<std::string>& notes) {
@@ -231,13 +226,22 @@ torch::jit::Method Backbone::part(std::size_t from, std::size_t to) {
   return module_.get_method(name);
 }
 
-Module Backbone::frozen_part(std::size_t from, std::size_t to) const {
-  Backbone fresh = reload();
-  fresh.set_tensors(tensors());
-  keep_only(fresh.module_, fresh.part_graph(from, to));
-  use_channels_last(fresh.module_);
-  fresh.module_.to(device());
-  return torch::jit::freeze_module(fresh.module_);
+std::shared_ptr<Graph> Backbone::frozen_graph(std::size_t from, std::size_t to) const {
+  return graph::freeze(part_graph(from, to), module_);
+}
+
+std::vector<std::int64_t> Backbone::crossing_sizes(std::size_t boundary) const {
+  const at::Tensor image = at::zeros({1, 3, image_size(), image_size()}, device());
+  const at::Tensor row = boundary == 0 ? image : graph::run_graph(part_graph(0, boundary), module_, image).toTensor();
+  return row.sizes().slice(1).vec();
+}
+
+std::size_t Backbone::boundary_at(double part, std::size_t from, std::size_t to) const {
+  const auto node_of = [&](std::size_t boundary) { return boundary == 0 ? 0 : boundaries_[boundary - 1].node + 1; };
+  const auto layers = graph::count_layers(*graph_, node_of(from), node_of(to));
+  std::size_t boundary = from;
+  while (boundary < to && graph::count_layers(*graph_, node_of(from), node_of(boundary)) < part * layers) ++boundary;
+  return boundary;
 }
 
 c10::Device Backbone::device() const {

@@ -39,6 +39,7 @@ class Backbone {
   Backbone reload() const { return load(path_, options_); }
 
   const std::filesystem::path& path() const { return path_; }
+  const BackboneOptions& options() const { return options_; }
   BackboneKind kind() const { return kind_; }
   int image_size() const { return options_.image_size; }
   const Classifier& classifier() const { return classifier_; }
@@ -63,9 +64,13 @@ class Backbone {
   /// The layers between two boundaries as a method of module(): they share its parameters and its modes. It may write
   /// to its input.
   torch::jit::Method part(std::size_t from, std::size_t to);
-  /// The same layers as a module of their own with the tensors that this one has now, in eval mode, weights folded to
-  /// constants.
-  torch::jit::Module frozen_part(std::size_t from, std::size_t to) const;
+  /// The same layers as a graph of their own, (rows) -> rows, with the tensors that they have now, in eval mode.
+  std::shared_ptr<graph::Graph> frozen_graph(std::size_t from, std::size_t to) const;
+  /// Shape of what crosses a boundary for one image, without the leading dimension.
+  std::vector<std::int64_t> crossing_sizes(std::size_t boundary) const;
+  /// The first boundary behind `part` (0 to 1) of the convolutions and linear layers between two others; `to` when
+  /// there is none before it.
+  std::size_t boundary_at(double part, std::size_t from, std::size_t to) const;
 
   /// The whole network as one flat graph (self, images) -> features.
   const std::shared_ptr<graph::Graph>& graph() const { return graph_; }

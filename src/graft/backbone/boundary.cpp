@@ -88,6 +88,16 @@ std::unordered_map<std::string, std::size_t> first_uses(const Graph& graph) {
   return uses;
 }
 
+std::int64_t count_layers(const Graph& graph, std::size_t begin, std::size_t end) {
+  const auto nodes = top_nodes(graph);
+  return std::count_if(nodes.begin() + static_cast<std::ptrdiff_t>(begin),
+                       nodes.begin() + static_cast<std::ptrdiff_t>(end), [](const Node* node) {
+                         const std::string_view kind = node->kind().toUnqualString();
+                         return kind.find("conv") != std::string_view::npos || kind == "linear" || kind == "matmul" ||
+                                kind == "addmm";
+                       });
+}
+
 std::shared_ptr<Graph> prefix_of(const std::shared_ptr<Graph>& graph, const Boundary& boundary) {
   auto prefix = graph->copy();
   end_at(prefix, top_nodes(*prefix), boundary);

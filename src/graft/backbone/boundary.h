@@ -23,6 +23,9 @@ std::vector<Boundary> find_boundaries(const Graph& graph);
 /// For every parameter or buffer path that the graph reads, the index of the first top node that computes with it.
 std::unordered_map<std::string, std::size_t> first_uses(const Graph& graph);
 
+/// How many convolutions and matrix products the top nodes `begin` to `end` - 1 hold.
+std::int64_t count_layers(const Graph& graph, std::size_t begin, std::size_t end);
+
 /// The part before a boundary: (self, images) -> crossing tensor.
 std::shared_ptr<Graph> prefix_of(const std::shared_ptr<Graph>& graph, const Boundary& boundary);
 /// The part between two boundaries: (self, tensor crossing `from`) -> tensor crossing `to`. It may write to its input

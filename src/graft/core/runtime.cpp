@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 #include <malloc.h>
 #include <omp.h>
+#include <torch/csrc/jit/passes/onednn_graph_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
@@ -32,6 +33,32 @@ OneThreadScope::OneThreadScope() : before_(at::get_num_threads()) {
 }
 
 OneThreadScope::~OneThreadScope() { omp_set_num_threads(before_); }
+
+// oneDNN Graph works on what the profiling executor has learned; see set_thread_count.
+FusionScope::FusionScope() : profiling_before_(torch::jit::getProfilingMode()) {
+  torch::jit::getProfilingMode() = true;
+  torch::jit::RegisterLlgaFuseGraph::setEnabled(true);
+}
+
+FusionScope::~FusionScope() {
+  torch::jit::RegisterLlgaFuseGraph::setEnabled(false);
+  torch::jit::getProfilingMode() = profiling_before_;
+}
+
+bool has_fast_bfloat16() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+std::string cpu_name() {
+  std::ifstream facts("/proc/cpuinfo");
+  for (std::string line; std::getline(facts, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "";
+}
 
 void keep_freed_memory() {
 #ifdef __GLIBC__

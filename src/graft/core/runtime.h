@@ -21,6 +21,25 @@ class OneThreadScope {
   int before_;
 };
 
+/// While it lives, graphs that run for the first times, frozen and without gradient, are compiled by oneDNN Graph; what
+/// was compiled stays so. One at a time, and no other thread may run TorchScript for the first time meanwhile.
+class FusionScope {
+ public:
+  FusionScope();
+  ~FusionScope();
+  FusionScope(const FusionScope&) = delete;
+  FusionScope& operator=(const FusionScope&) = delete;
+
+ private:
+  bool profiling_before_;
+};
+
+/// Whether this CPU computes with bfloat16 by instructions of its own (AVX-512 BF16, AMX).
+bool has_fast_bfloat16();
+
+/// The processor's own name of itself, "" where the system does not tell.
+std::string cpu_name();
+
 /// Lets this process keep the memory that it frees instead of giving every large block back to the system at once:
 /// batches are freed and taken again at the same sizes, and fresh pages cost a third of a frozen pass. For programs,
 /// which own their process; glibc only.

@@ -9,15 +9,6 @@
 namespace graft {
 namespace {
 
-/// The rows of a batch that is filled up to its size by repeating the last one.
-at::Tensor run_padded(const FrozenPart& part, const at::Tensor& rows, std::int64_t batch_size) {
-  const auto count = rows.size(0);
-  if (count >= batch_size) return part(rows);
-  std::vector<at::Tensor> parts(static_cast<std::size_t>(batch_size - count) + 1, rows.slice(0, count - 1));
-  parts[0] = rows;
-  return part(at::cat(parts)).slice(0, 0, count);
-}
-
 void copy_rows(at::Tensor& into, std::int64_t offset, const at::Tensor& rows, std::size_t total) {
   if (!into.defined()) {
     auto sizes = rows.sizes().vec();
@@ -60,7 +51,7 @@ void stream_activations(const ImageSource& source, const std::vector<std::vector
       const auto& sample = source.samples[static_cast<std::size_t>(index)];
       images.push_back(load_image(sample, source.input, source.augmentation, seed_of(sample)));
     }
-    return run_padded(part, normalize_images(at::stack(images), source.input), source.batch_size);
+    return part(normalize_images(at::stack(images), source.input));
   };
   OrderedParallel<at::Tensor>::run(batches.size(), source.workers, load_batch, consume, stop);
 }
@@ -96,8 +87,7 @@ void ActivationCache::fill_from(std::uint64_t view, const ActivationCache& earli
     torch::NoGradGuard no_grad;
     const auto begin = batches[batch].front();
     const auto count = static_cast<std::int64_t>(batches[batch].size());
-    // A copy: activations in place may write to what they are given.
-    return run_padded(part, from.slice(0, begin, begin + count).clone(), source.batch_size);
+    return part(from.slice(0, begin, begin + count));
   };
   OrderedParallel<at::Tensor>::run(batches.size(), source.workers, run_batch,
                                    [&](std::size_t batch, const at::Tensor& result) {

@@ -14,7 +14,7 @@
 namespace graft {
 
 /// Computes what crosses a boundary from what crosses an earlier one, or from normalised images: float [N, …] -> float
-/// [N, …]. Called from several threads.
+/// [N, …]. Called from several threads; leaves its input as it is.
 using FrozenPart = std::function<at::Tensor(const at::Tensor&)>;
 
 /// How images become batches.
@@ -34,8 +34,7 @@ at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmen
 std::uint64_t view_seed(const Sample& sample, std::uint64_t view);
 
 /// Runs `part` over batches of images (indices into source.samples) and hands over float [n, …] results in order on the
-/// calling thread. Short batches are filled up to the batch size while they are computed, so that `part` sees one shape
-/// only.
+/// calling thread.
 /// @param seed_of  gives the augmentation's seed of a sample
 void stream_activations(const ImageSource& source, const std::vector<std::vector<std::int64_t>>& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,

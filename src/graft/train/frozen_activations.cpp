@@ -7,42 +7,27 @@
 namespace graft {
 namespace {
 
-/// A frozen module as a function that several threads may call, fed channels_last where it runs; what it gives comes
-/// back to the CPU.
-FrozenPart as_function(torch::jit::Module module, c10::Device device) {
-  return [module, device](const at::Tensor& rows) mutable {
-    torch::NoGradGuard no_grad;
-    const at::Tensor input = rows.to(device);
-    const bool map = rows.dim() == 4;
-    return module.forward({map ? input.contiguous(at::MemoryFormat::ChannelsLast) : input})
-        .toTensor()
-        .to(at::kFloat)
-        .cpu();
-  };
-}
-
-std::size_t row_bytes(const FrozenPart& part, int image_size) {
-  return part(torch::zeros({1, 3, image_size, image_size})).nbytes();
+std::size_t row_bytes(const Backbone& backbone, std::size_t boundary) {
+  const auto sizes = backbone.crossing_sizes(boundary);
+  return static_cast<std::size_t>(c10::multiply_integers(sizes)) * sizeof(float);
 }
 
 }  // namespace
 
-FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) const {
-  if (from == to) return [](const at::Tensor& rows) { return rows; };
-  return as_function(backbone_->frozen_part(from, to), backbone_->device());
+FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) {
+  return engines_->part(*backbone_, from, to, source_.samples, source_.samples.size() * passes_);
 }
 
-void FrozenActivations::prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared) {
+void FrozenActivations::prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared,
+                                std::int64_t epochs) {
   backbone_ = &backbone;
   boundary_ = boundary;
-  const std::size_t views = source_.augmentation.empty() ? 1 : options_.views;
-  const auto bytes_at = [&](std::size_t at) {
-    return source_.samples.size() * views * row_bytes(part(0, at), backbone.image_size());
-  };
+  const auto bytes_at = [&](std::size_t at) { return source_.samples.size() * views() * row_bytes(backbone, at); };
   const std::size_t here = options_.keep == "off" ? 0 : bytes_at(boundary);
   const std::size_t below = options_.keep == "off" || shared == boundary ? 0 : bytes_at(shared);
   keeps_ = options_.keep == "memory" || (options_.keep == "auto" && here <= options_.memory);
   shared_ = options_.keep == "memory" || here + below <= options_.memory ? shared : boundary;
+  passes_ = keeps_ ? std::min(views(), static_cast<std::size_t>(epochs)) : static_cast<std::size_t>(epochs);
   planned_bytes_ = !keeps_ ? 0 : here + (shared_ == boundary ? 0 : below);
 }
 

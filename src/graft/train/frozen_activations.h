@@ -6,6 +6,7 @@
 
 #include "graft/backbone/backbone.h"
 #include "graft/data/activations.h"
+#include "graft/train/frozen_engines.h"
 
 namespace graft {
 
@@ -20,14 +21,17 @@ class FrozenActivations {
     std::size_t memory = 0;  ///< bytes that may be kept
   };
 
-  FrozenActivations(ImageSource source, Options options) : source_(std::move(source)), options_(options) {}
+  /// `engines` must outlive it.
+  FrozenActivations(ImageSource source, Options options, FrozenEngines& engines)
+      : source_(std::move(source)), options_(options), engines_(&engines) {}
 
   const std::vector<Sample>& samples() const { return source_.samples; }
 
   /// Prepares for a phase that trains above `boundary`. `shared` is the shallowest boundary of this phase and all later
   /// ones: what crosses it is computed once for all of them. Views kept at boundaries above which the phases so far
   /// have trained are dropped.
-  void prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared);
+  /// @param epochs  passes over the images that the phases ask for, to tell how much there is to compute
+  void prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared, std::int64_t epochs);
   bool keeps() const { return keeps_; }
   /// Bytes that all views will take at the boundaries in use.
   std::size_t planned_bytes() const { return planned_bytes_; }
@@ -43,15 +47,18 @@ class FrozenActivations {
                       const std::stop_token& stop);
 
  private:
-  FrozenPart part(std::size_t from, std::size_t to) const;
+  FrozenPart part(std::size_t from, std::size_t to);
+  std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
   void ensure_view(std::uint64_t view, const std::function<void(std::size_t, std::size_t)>& progress,
                    const std::stop_token& stop);
 
   ImageSource source_;
   Options options_;
+  FrozenEngines* engines_;
   const Backbone* backbone_ = nullptr;
   std::size_t boundary_ = 0;
   std::size_t shared_ = 0;
+  std::size_t passes_ = 1;
   bool keeps_ = false;
   std::size_t planned_bytes_ = 0;
   std::map<std::size_t, ActivationCache> caches_;

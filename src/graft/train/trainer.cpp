@@ -176,8 +176,10 @@ class Trainer::Run {
     const auto source = [&](Split split, const Augmentation& augmentation) {
       return ImageSource{dataset_.of(split), recipe().input, augmentation, recipe().batch_size, thread_count()};
     };
-    train_.emplace(source(Split::kTrain, recipe().augment), options);
-    val_.emplace(source(Split::kVal, {}), options);
+    engines_.emplace(FrozenEngines::Options{recipe().input, recipe().precision == "auto", thread_count(),
+                                            spec_.engine_probe, [this](const std::string& text) { message(text); }});
+    train_.emplace(source(Split::kTrain, recipe().augment), options, *engines_);
+    val_.emplace(source(Split::kVal, {}), options, *engines_);
   }
 
   void start_folder() {
@@ -203,6 +205,7 @@ class Trainer::Run {
                         {"data_sha256", digest_of(dataset_)},
                         {"threads", thread_count()},
                         {"memory", memory_},
+                        {"engines", engines_->plans()},
                         {"progress", to_json(progress_)}};
     checkpoint.put("network", tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
@@ -217,6 +220,7 @@ class Trainer::Run {
     if (resumed_->state.at("data_sha256").get<std::string>() != digest_of(dataset_))
       throw Error({"data '" + spec_.data.string() + "'", "has changed since the run was started",
                    "the same images, labels and split", "start a new run"});
+    engines_->use_plans(resumed_->state.at("engines"));
     progress_ = read_progress(resumed_->state.at("progress"));
     restore_tensors(tensors(), resumed_->under("network"), subject);
     best_ = resumed_->under("best");
@@ -234,8 +238,8 @@ class Trainer::Run {
 
   void begin_phase() {
     network_->select(selections_[progress_.phase], phase().batch_norm);
-    train_->prepare(network_->backbone(), network_->boundary(), shared_boundary());
-    val_->prepare(network_->backbone(), network_->boundary(), shared_boundary());
+    train_->prepare(network_->backbone(), network_->boundary(), shared_boundary(), phase().epochs);
+    val_->prepare(network_->backbone(), network_->boundary(), shared_boundary(), phase().epochs);
     optimizer_ = make_optimizer(phase().optimizer, network_->parameter_groups(phase().layer_lr_decay));
     if (resumed_) optimizer_->load_state(resumed_->under("optimizer"));
     resumed_.reset();
@@ -273,6 +277,7 @@ class Trainer::Run {
     restore_tensors(tensors(), phase_best_, "best tensors of phase '" + phase().name + "'");
     train_->trained_above(network_->boundary());
     val_->trained_above(network_->boundary());
+    engines_->trained_above(network_->boundary());
     phase_best_.clear();
     optimizer_.reset();
     progress_.start_phase(progress_.phase + 1);
@@ -382,6 +387,7 @@ class Trainer::Run {
   Dataset dataset_;
   std::optional<Network> network_;
   std::vector<TrainSelection> selections_;  // one a phase
+  std::optional<FrozenEngines> engines_;
   std::optional<FrozenActivations> train_;
   std::optional<FrozenActivations> val_;
   std::size_t memory_ = 0;
@@ -405,7 +411,7 @@ Trainer::~Trainer() = default;
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
-Trainer Trainer::resume(const std::filesystem::path& folder, Trust trust) {
+Trainer Trainer::resume(const std::filesystem::path& folder, Trust trust, EngineProbe engine_probe) {
   const RunFolder files(folder);
   const std::string subject = "run '" + folder.string() + "'";
   if (!std::filesystem::exists(files.checkpoint()))
@@ -416,6 +422,7 @@ Trainer Trainer::resume(const std::filesystem::path& folder, Trust trust) {
   RunSpec spec;
   spec.folder = folder;
   spec.trust = trust;
+  spec.engine_probe = std::move(engine_probe);
   spec.recipe = read_recipe(checkpoint.state.at("recipe"), folder);
   spec.recipe.threads = checkpoint.state.at("threads").get<int>();
   spec.data = (folder / checkpoint.state.at("data").get<std::string>()).lexically_normal();

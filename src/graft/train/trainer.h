@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graft/core/trust.h"
+#include "graft/train/frozen_engines.h"
 #include "graft/train/observer.h"
 #include "graft/train/recipe.h"
 
@@ -17,6 +18,7 @@ struct RunSpec {
   std::filesystem::path folder;          ///< where the run's files go
   Json backbone_facts = Json::object();  ///< of the model card: {"name", "license"}; goes into the artifact
   Trust trust = Trust::kScan;            ///< in the backbone's file
+  EngineProbe engine_probe{};            ///< finds fast engines for the frozen layers; may be empty
 };
 
 struct RunResult {
@@ -32,9 +34,9 @@ class Trainer {
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
 
-  /// Goes on with a run's folder, everything taken from its checkpoint but the trust.
+  /// Goes on with a run's folder, everything taken from its checkpoint but the trust and the probe.
   /// @throws Error when the folder holds no run, or the run is finished.
-  static Trainer resume(const std::filesystem::path& folder, Trust trust = Trust::kScan);
+  static Trainer resume(const std::filesystem::path& folder, Trust trust = Trust::kScan, EngineProbe engine_probe = {});
 
   /// Observers are told in the order in which they were added.
   void add_observer(std::shared_ptr<Observer> observer);

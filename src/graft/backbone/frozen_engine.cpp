@@ -1,0 +1,201 @@
+#include "graft/backbone/frozen_engine.h"
+
+#include <ATen/Functions.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "graft/backbone/freeze.h"
+#include "graft/core/error.h"
+#include "graft/core/names.h"
+#include "graft/core/reason.h"
+#include "graft/core/runtime.h"
+
+namespace graft {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+
+constexpr double kSeconds = 0.3;  // for which each engine is timed
+constexpr int kWarmUps = 3;       // profiled, compiled, run
+
+/// Parts of the layers, counted from the images, that are tried in float32 before bfloat16.
+constexpr double kExactParts[] = {0, 0.05, 0.1, 0.25, 0.5};
+
+void use_bfloat16(Graph& graph) {
+  for (Node* node : graph::all_nodes(graph.block())) {
+    if (node->kind() != c10::prim::Constant) continue;
+    const auto value = torch::jit::toIValue(node->output());
+    if (!value || !value->isTensor() || !value->toTensor().is_floating_point() || value->toTensor().dim() == 0)
+      continue;
+    torch::jit::WithInsertPoint at_constant(node);
+    node->output()->replaceAllUsesWith(graph.insertConstant(value->toTensor().to(at::kBFloat16)));
+  }
+}
+
+/// Rows [n, …] filled up to `count` by repeating the last one.
+at::Tensor filled_up(const at::Tensor& rows, std::int64_t count) {
+  if (rows.size(0) == count) return rows;
+  auto sizes = rows.sizes().vec();
+  sizes[0] = count - rows.size(0);
+  return at::cat({rows, rows.slice(0, rows.size(0) - 1).expand(sizes)});
+}
+
+double rows_per_second(const FrozenEngine& engine, const at::Tensor& rows, int workers) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const auto end = start + std::chrono::duration<double>(kSeconds);
+  std::atomic<std::int64_t> done = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < workers; ++i)
+      threads.emplace_back([&] {
+        const OneThreadScope one_thread;
+        const c10::NoGradGuard no_grad;
+        do {
+          engine(rows);
+          done += rows.size(0);
+        } while (Clock::now() < end);
+      });
+  }
+  return static_cast<double>(done) / std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+const std::vector<EngineKind>& engine_kinds() {
+  static const std::vector<EngineKind> kKinds{
+      {"onednn_bf16", true, true}, {"bf16", false, true}, {"onednn", true, false}, {"plain", false, false}};
+  return kKinds;
+}
+
+const EngineKind& engine_kind(const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& kind : engine_kinds()) {
+    if (kind.name == name) return kind;
+    names.push_back(kind.name);
+  }
+  throw Error({"engine '" + name + "'", "is unknown", "one of " + join(names), did_you_mean(name, names)});
+}
+
+/// A frozen graph of one type.
+class FrozenEngine::Piece {
+ public:
+  Piece(std::shared_ptr<Graph> graph, const EngineKind& kind, c10::Device device)
+      : type_(kind.bfloat16 ? at::kBFloat16 : at::kFloat),
+        device_(device),
+        executor_(prepared(std::move(graph), kind), "frozen") {}
+
+  /// A copy goes in: activations in place may write to their input.
+  at::Tensor operator()(const at::Tensor& rows) const {
+    const auto layout = rows.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    torch::jit::Stack stack{rows.to(device_, type_, false, true, layout)};
+    executor_.run(stack);
+    return stack.back().toTensor().to(at::kFloat);
+  }
+
+ private:
+  static std::shared_ptr<Graph> prepared(std::shared_ptr<Graph> graph, const EngineKind& kind) {
+    if (kind.fused || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
+    if (kind.bfloat16) use_bfloat16(*graph);
+    return graph;
+  }
+
+  at::ScalarType type_;
+  c10::Device device_;
+  mutable torch::jit::GraphExecutor executor_;
+};
+
+FrozenEngine::FrozenEngine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
+                           const at::Tensor& example)
+    : batch_(example.size(0)) {
+  const c10::NoGradGuard no_grad;
+  const EngineKind& kind = engine_kind(plan.kind);
+  const std::size_t exact = kind.bfloat16 ? std::clamp(plan.exact_until, from, to) : from;
+  const auto add = [&](std::size_t begin, std::size_t end, const EngineKind& how) {
+    if (begin < end)
+      pieces_.push_back(std::make_shared<const Piece>(backbone.frozen_graph(begin, end), how, backbone.device()));
+  };
+  add(from, exact, kind.fused ? engine_kind("onednn") : engine_kind("plain"));
+  add(exact, to, kind);
+  const OneThreadScope one_thread;
+  std::optional<FusionScope> fusion;
+  if (kind.fused) fusion.emplace();
+  for (int i = 0; i < kWarmUps; ++i) (*this)(example);
+}
+
+at::Tensor FrozenEngine::operator()(const at::Tensor& rows) const {
+  const c10::NoGradGuard no_grad;
+  std::vector<at::Tensor> results;
+  for (std::int64_t begin = 0; begin < rows.size(0); begin += batch_) {
+    const at::Tensor some = rows.slice(0, begin, begin + batch_);
+    at::Tensor result = filled_up(some, batch_);
+    for (const auto& piece : pieces_) result = (*piece)(result);
+    results.push_back(result.slice(0, 0, some.size(0)).cpu());
+  }
+  return at::cat(results);
+}
+
+EngineError compare(const at::Tensor& found, const at::Tensor& expected) {
+  const at::Tensor left = found.flatten(1), right = expected.flatten(1);
+  const double largest = right.abs().max().item<double>();
+  const double difference = (left - right).square().mean().sqrt().item<double>();
+  return {difference / std::max(largest, 1e-30), at::cosine_similarity(left, right).min().item<double>()};
+}
+
+bool EngineError::agrees(const EngineKind& kind) const {
+  return kind.bfloat16 ? error <= 2e-2 && cosine >= 0.999 : error <= 1e-5;
+}
+
+namespace {
+
+/// Tries one kind with as much in float32 as it takes.
+EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind,
+                       const at::Tensor& rows, const at::Tensor& expected, int timing_workers) {
+  EngineTrial trial{.plan = {.kind = kind.name}};
+  try {
+    for (const double part : kExactParts) {
+      if (part > 0 && !kind.bfloat16) break;
+      trial.plan.exact_until = part > 0 ? backbone.boundary_at(part, from, to) : from;
+      const FrozenEngine engine(backbone, from, to, trial.plan, rows);
+      trial.error = compare(engine(rows), expected);
+      if (kind.name != "plain" && !trial.error.agrees(kind)) continue;
+      if (timing_workers > 0) trial.rows_per_second = rows_per_second(engine, rows, timing_workers);
+      return trial;
+    }
+    trial.failure = c10::str("differs: error ", trial.error.error, ", cosine ", trial.error.cosine);
+  } catch (const std::exception& error) {
+    trial.failure = reason_in(error.what());
+  }
+  return trial;
+}
+
+}  // namespace
+
+std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
+                                      const at::Tensor& rows, const EngineSearch& search) {
+  const bool on_cpu = backbone.device().is_cpu();
+  const at::Tensor expected = FrozenEngine(backbone, from, to, {}, rows)(rows);
+  std::vector<EngineTrial> trials;
+  for (const auto& kind : engine_kinds()) {
+    if (kind.fused && !(search.fused && on_cpu)) continue;
+    if (kind.bfloat16 && !(search.bfloat16 && on_cpu && has_fast_bfloat16())) continue;
+    trials.push_back(try_engine(backbone, from, to, kind, rows, expected, search.timing_workers));
+    if (search.timing_workers == 0 && trials.back().failure.empty()) break;
+  }
+  std::ranges::stable_sort(trials, [](const EngineTrial& left, const EngineTrial& right) {
+    if (left.failure.empty() != right.failure.empty()) return left.failure.empty();
+    return left.rows_per_second > right.rows_per_second;
+  });
+  return trials;
+}
+
+}  // namespace graft

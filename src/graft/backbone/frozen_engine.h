@@ -1,0 +1,81 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graft/backbone/backbone.h"
+
+namespace graft {
+
+/// A way of computing frozen layers.
+struct EngineKind {
+  std::string name;
+  bool fused = false;     ///< by oneDNN Graph, which may throw while it compiles, and has been seen to crash
+  bool bfloat16 = false;  ///< weights and what flows between layers
+};
+
+/// Fastest first, as a rule; the last, "plain", computes the graph as it is.
+const std::vector<EngineKind>& engine_kinds();
+/// @throws Error when no engine is called so.
+const EngineKind& engine_kind(const std::string& name);
+
+/// Which engine computes a part, and how much of it stays in float32.
+struct EnginePlan {
+  std::string kind = "plain";
+  std::size_t exact_until = 0;  ///< bfloat16 starts at this boundary; roundings of the first layers weigh most
+
+  bool operator==(const EnginePlan&) const = default;
+};
+
+/// The layers between two boundaries, compiled with the tensors that the backbone has now.
+class FrozenEngine {
+ public:
+  /// Compiles, which runs the layers a few times on `example`, float [n, …] crossing `from`; batches of n rows run
+  /// fastest. Not to be built while another thread runs TorchScript for the first time.
+  /// @throws c10::Error when the layers cannot be computed in this way
+  FrozenEngine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
+               const at::Tensor& example);
+
+  /// Float rows that cross `from`, any number of them, on any device, to float rows that cross `to`, on the CPU.
+  /// Several threads may call it; it computes in the calling thread's team.
+  at::Tensor operator()(const at::Tensor& rows) const;
+
+ private:
+  class Piece;
+
+  std::vector<std::shared_ptr<const Piece>> pieces_;
+  std::int64_t batch_;
+};
+
+/// How far an engine is from the plain one.
+struct EngineError {
+  double error = 0;   ///< root mean square difference, in units of the largest magnitude
+  double cosine = 1;  ///< the smallest similarity of a row
+  bool agrees(const EngineKind& kind) const;
+};
+
+EngineError compare(const at::Tensor& found, const at::Tensor& expected);
+
+/// What was found about one engine.
+struct EngineTrial {
+  EnginePlan plan{};
+  EngineError error{};
+  double rows_per_second = 0;  ///< 0: not timed
+  std::string failure{};       ///< why it is out of the question, "" when it is not
+};
+
+struct EngineSearch {
+  bool fused = false;      ///< oneDNN Graph may be tried in this process
+  bool bfloat16 = false;   ///< bfloat16 may be used
+  int timing_workers = 0;  ///< 0: the first kind that agrees is taken; else all are timed with so many threads
+};
+
+/// The best engine first. `rows` are real ones, float [n, …] crossing `from`. Kinds that the machine has no fast
+/// instructions for are left out; a bfloat16 kind is tried with more and more of the first layers in float32 until it
+/// agrees with the plain one: error at most 2e-2, cosine at least 0.999 (float32 kinds: error at most 1e-5).
+std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
+                                      const at::Tensor& rows, const EngineSearch& search);
+
+}  // namespace graft

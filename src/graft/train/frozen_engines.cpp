@@ -1,0 +1,120 @@
+#include "graft/train/frozen_engines.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "graft/image/preprocess.h"
+
+namespace graft {
+namespace {
+
+/// Rows computed together on a CPU: few enough that what flows between layers stays in its caches.
+constexpr std::size_t kRows = 8;
+constexpr std::size_t kRowsOnGpu = 64;
+/// Rows from which a search saves more time than it takes: among what cannot crash, and by a probe. Counted, not timed,
+/// so that equal runs choose alike.
+constexpr std::size_t kWorthSearching = 200;
+constexpr std::size_t kWorthProbing = 1000;
+
+at::Tensor normalized(const std::vector<std::filesystem::path>& images, const InputSpec& input) {
+  std::vector<at::Tensor> pixels;
+  for (const auto& image : images) {
+    Sample sample;
+    sample.path = image;
+    pixels.push_back(load_image(sample, input, {}, 0));
+  }
+  return normalize_images(at::stack(pixels), input);
+}
+
+/// Paths of `count` samples, from the start again where there are fewer.
+std::vector<std::filesystem::path> paths_of(const std::vector<Sample>& samples, std::size_t count) {
+  std::vector<std::filesystem::path> paths;
+  for (std::size_t i = 0; i < count; ++i) paths.push_back(samples[i % samples.size()].path);
+  return paths;
+}
+
+/// What crosses `from`, computed plainly.
+at::Tensor rows_at(const Backbone& backbone, std::size_t from, const at::Tensor& images) {
+  return from == 0 ? images : FrozenEngine(backbone, 0, from, {}, images)(images);
+}
+
+}  // namespace
+
+std::vector<EngineTrial> answer_engine_query(const EngineQuery& query) {
+  const Backbone backbone = Backbone::load(query.backbone, query.options);
+  const at::Tensor images = normalized(query.images, query.input);
+  return find_engines(backbone, query.from, query.to, rows_at(backbone, query.from, images),
+                      {.fused = true, .bfloat16 = query.bfloat16, .timing_workers = query.workers});
+}
+
+FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::size_t to,
+                               const std::vector<Sample>& samples, std::size_t rows) {
+  if (from == to) return [](const at::Tensor& same) { return same; };
+  auto engine = engines_.find({from, to});
+  if (engine == engines_.end())
+    engine = engines_.emplace(Between{from, to}, build(backbone, {from, to}, samples, rows)).first;
+  return engine->second;
+}
+
+FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, const std::vector<Sample>& samples,
+                                  std::size_t rows) {
+  const auto [from, to] = between;
+  const auto paths = paths_of(samples, backbone.device().is_cpu() ? kRows : kRowsOnGpu);
+  const at::Tensor example = rows_at(backbone, from, normalized(paths, options_.input));
+  if (const auto known = plans_.find(between); known != plans_.end())
+    return FrozenEngine(backbone, from, to, known->second, example);
+  if (rows < kWorthSearching) return FrozenEngine(backbone, from, to, plans_[between] = {}, example);
+  if (auto engine = probed(backbone, between, samples, example, rows)) return *engine;
+  const EngineTrial best = find_engines(backbone, from, to, example, {.bfloat16 = options_.bfloat16}).front();
+  say(backbone, between, best);
+  plans_[between] = best.plan;
+  return FrozenEngine(backbone, from, to, best.plan, example);
+}
+
+std::optional<FrozenEngine> FrozenEngines::probed(const Backbone& backbone, Between between,
+                                                  const std::vector<Sample>& samples, const at::Tensor& example,
+                                                  std::size_t rows) {
+  if (!options_.probe || !backbone.device().is_cpu()) return std::nullopt;
+  const auto [from, to] = between;
+  const auto plan = options_.probe({backbone.path(), backbone.options(), from, to, options_.input,
+                                    paths_of(samples, kRows), options_.bfloat16, options_.workers},
+                                   rows >= kWorthProbing);
+  if (!plan) return std::nullopt;
+  FrozenEngine engine(backbone, from, to, *plan, example);
+  EngineTrial trial{.plan = *plan,
+                    .error = compare(engine(example), FrozenEngine(backbone, from, to, {}, example)(example))};
+  if (!trial.error.agrees(engine_kind(plan->kind))) return std::nullopt;  // on these images
+  say(backbone, between, trial);
+  plans_[between] = *plan;
+  return engine;
+}
+
+void FrozenEngines::say(const Backbone& backbone, Between between, const EngineTrial& trial) const {
+  const auto [from, to] = between;
+  const std::size_t exact = trial.plan.exact_until;
+  options_.message(
+      c10::str("frozen layers from ", backbone.boundary_name(from), " to ", backbone.boundary_name(to), ": engine ",
+               trial.plan.kind, exact > from ? ", float32 up to " + backbone.boundary_name(exact) : "",
+               trial.plan.kind == "plain" ? "" : c10::str(", cosine to the plain one ", trial.error.cosine)));
+}
+
+void FrozenEngines::trained_above(std::size_t boundary) {
+  std::erase_if(engines_, [&](const auto& entry) { return entry.first.second > boundary; });
+}
+
+Json FrozenEngines::plans() const {
+  Json plans = Json::array();
+  for (const auto& [between, plan] : plans_)
+    plans.push_back(
+        {{"from", between.first}, {"to", between.second}, {"engine", plan.kind}, {"exact", plan.exact_until}});
+  return plans;
+}
+
+void FrozenEngines::use_plans(const Json& plans) {
+  for (const auto& plan : plans)
+    plans_[{plan.at("from").get<std::size_t>(), plan.at("to").get<std::size_t>()}] = {
+        plan.at("engine").get<std::string>(), plan.at("exact").get<std::size_t>()};
+}
+
+}  // namespace graft

@@ -1,0 +1,155 @@
+// Whatever computes frozen layers computes what they say.
+#include "graft/backbone/frozen_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include "graft/core/error.h"
+#include "graft/core/runtime.h"
+#include "support/fixture_backbones.h"
+#include "support/temporary_folder.h"
+
+namespace graft {
+namespace {
+
+constexpr std::int64_t kRows = 4;
+
+Backbone fixture(const std::string& name, const std::string& kind, int size) {
+  return Backbone::load(test::FixtureBackbone{name, kind}.file(), {.image_size = size});
+}
+
+at::Tensor images(std::int64_t count, int size) {
+  torch::manual_seed(1);
+  return torch::randn({count, 3, size, size});
+}
+
+at::Tensor plain(const Backbone& backbone, std::size_t from, std::size_t to, const at::Tensor& rows) {
+  return FrozenEngine(backbone, from, to, {}, rows)(rows);
+}
+
+struct Case {
+  std::string name, kind;
+  int size;
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name << " " << c.kind; }
+};
+
+class EngineKinds : public testing::TestWithParam<Case> {};
+
+TEST_P(EngineKinds, AgreeWithThePlainOne) {
+  const auto [name, kind, size] = GetParam();
+  const Backbone backbone = fixture(name, kind, size);
+  const at::Tensor rows = images(kRows, size);
+  const at::Tensor expected = plain(backbone, 0, backbone.last_boundary(), rows);
+  for (const auto& engine_kind : engine_kinds()) {
+    const FrozenEngine engine(backbone, 0, backbone.last_boundary(), {.kind = engine_kind.name}, rows);
+    const EngineError error = compare(engine(rows), expected);
+    // Random weights make bfloat16 worse than trained ones do: what a search would refuse is still the same function.
+    EXPECT_LE(error.error, engine_kind.bfloat16 ? 5e-2 : 1e-5) << engine_kind.name;
+    EXPECT_GE(error.cosine, 0.98) << engine_kind.name;
+  }
+}
+
+// Convolutional networks alone: oneDNN Graph throws on attention, and a test must not crash its neighbours.
+INSTANTIATE_TEST_SUITE_P(Convolutional, EngineKinds,
+                         testing::Values(Case{"tiny_cnn", "scripted", 32}, Case{"tiny_cnn", "traced_frozen", 32},
+                                         Case{"resnet18", "scripted", 64}, Case{"mobilenet_v2", "traced", 64}));
+
+TEST(FrozenEngine, TakesAnyNumberOfRowsAndLeavesThemAsTheyAre) {
+  const Backbone backbone = fixture("mobilenet_v2", "scripted", 64);
+  const std::size_t from = 3, to = backbone.last_boundary();
+  const at::Tensor rows = plain(backbone, 0, from, images(11, 64));
+  const at::Tensor before = rows.clone();
+  for (const char* kind : {"plain", "onednn"}) {
+    const FrozenEngine engine(backbone, from, to, {.kind = kind}, rows.slice(0, 0, kRows));
+    const at::Tensor all = engine(rows);
+    EXPECT_TRUE(rows.equal(before)) << kind;
+    ASSERT_EQ(all.size(0), 11);
+    EXPECT_TRUE(compare(all, plain(backbone, from, to, rows)).agrees(engine_kind("onednn"))) << kind;
+    EXPECT_TRUE(engine(rows.slice(0, 10)).equal(all.slice(0, 10))) << kind << ": a short batch is filled up";
+  }
+}
+
+TEST(FrozenEngine, HoldsTheTensorsThatTheBackboneHadWhenItWasBuilt) {
+  Backbone backbone = fixture("tiny_cnn", "scripted", 32);
+  const at::Tensor rows = images(kRows, 32);
+  const FrozenEngine before(backbone, 0, backbone.last_boundary(), {}, rows);
+  const at::Tensor expected = before(rows);
+  auto tensors = backbone.tensors();
+  for (auto& [name, tensor] : tensors) tensor = tensor.clone();
+  tensors.at("conv1.weight").mul_(2).add_(0.1);
+  backbone.set_tensors(tensors);
+  EXPECT_TRUE(before(rows).equal(expected));
+  const at::Tensor after = plain(backbone, 0, backbone.last_boundary(), rows);
+  EXPECT_FALSE(after.allclose(expected, 1e-2));
+  EXPECT_TRUE(after.allclose(backbone.module().forward({rows}).toTensor().detach(), 1e-4, 1e-5));
+}
+
+TEST(FrozenEngine, KeepsTheFirstLayersInFloat32WhereAsked) {
+  const Backbone backbone = fixture("resnet18", "scripted", 64);
+  const std::size_t to = backbone.last_boundary();
+  const at::Tensor rows = images(kRows, 64);
+  const at::Tensor expected = plain(backbone, 0, to, rows);
+  const auto error = [&](std::size_t exact) {
+    return compare(FrozenEngine(backbone, 0, to, {"bf16", exact}, rows)(rows), expected).error;
+  };
+  EXPECT_GT(error(0), error(to - 1));
+  EXPECT_EQ(error(to), 0);
+}
+
+TEST(FrozenEngine, AnUnknownKindIsAnError) {
+  const Backbone backbone = fixture("tiny_cnn", "scripted", 32);
+  EXPECT_THROW(FrozenEngine(backbone, 0, 1, {.kind = "onedn"}, images(1, 32)), Error);
+}
+
+TEST(Backbone, BoundaryAtCountsConvolutionsAndProducts) {
+  const Backbone backbone = fixture("tiny_cnn", "scripted", 32);  // three convolutions
+  const std::size_t to = backbone.last_boundary();
+  EXPECT_EQ(backbone.boundary_at(0, 0, to), 0U);
+  EXPECT_EQ(backbone.boundary_name(backbone.boundary_at(1.0 / 3, 0, to)), "conv1");
+  EXPECT_EQ(backbone.boundary_name(backbone.boundary_at(2.0 / 3, 0, to)), "conv2");
+  EXPECT_EQ(backbone.crossing_sizes(0), (std::vector<std::int64_t>{3, 32, 32}));
+  EXPECT_EQ(backbone.crossing_sizes(to), (std::vector<std::int64_t>{32}));
+}
+
+TEST(FindEngines, TakesTheFirstThatAgreesOrTimesAll) {
+  const Backbone backbone = fixture("tiny_cnn", "scripted", 32);
+  const at::Tensor rows = images(kRows, 32);
+  const auto quick = find_engines(backbone, 0, backbone.last_boundary(), rows, {});
+  ASSERT_EQ(quick.size(), 1U);
+  EXPECT_EQ(quick[0].plan, EnginePlan{});
+  EXPECT_EQ(quick[0].failure, "");
+  const auto timed =
+      find_engines(backbone, 0, backbone.last_boundary(), rows, {.fused = true, .bfloat16 = true, .timing_workers = 2});
+  EXPECT_EQ(timed.size(), has_fast_bfloat16() ? 4U : 2U);
+  for (std::size_t i = 0; i < timed.size(); ++i) {
+    EXPECT_EQ(timed[i].failure, "") << timed[i].plan.kind;
+    EXPECT_GT(timed[i].rows_per_second, 0);
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(timed, std::greater(), &EngineTrial::rows_per_second));
+}
+
+// A difference of two numbers that only bfloat16 mistakes for equal, blown up.
+TEST(FindEngines, WhatDiffersIsOutOfTheQuestion) {
+  const test::TemporaryFolder folder;
+  torch::jit::Module module("Net");
+  module.register_parameter("w", torch::full({2, 3}, 1.0), false);
+  module.define(
+      "def forward(self, x):\n    y = torch.linear(x.mean([2, 3]) + 256, self.w)\n    return (y - 768) * 1000\n");
+  module.save((folder / "net.pt").string());
+  const auto backbone =
+      Backbone::load(folder / "net.pt", {.image_size = 8, .features = {.classifier = ClassifierChoice::kKeep}});
+  const at::Tensor rows = images(kRows, 8);
+  const at::Tensor expected = plain(backbone, 0, backbone.last_boundary(), rows);
+  const FrozenEngine rounded(backbone, 0, backbone.last_boundary(), {.kind = "bf16"}, rows);
+  EXPECT_FALSE(compare(rounded(rows), expected).agrees(engine_kind("bf16")));
+}
+
+TEST(EngineError, ANumberThatIsNoneAgreesWithNothing) {
+  const at::Tensor broken = torch::full({2, 2}, std::numeric_limits<float>::quiet_NaN());
+  EXPECT_FALSE(compare(broken, torch::ones({2, 2})).agrees(engine_kind("bf16")));
+  EXPECT_FALSE(compare(broken, torch::ones({2, 2})).agrees(engine_kind("onednn")));
+}
+
+}  // namespace
+}  // namespace graft
