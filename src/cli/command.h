@@ -16,6 +16,7 @@ void add_predict(CLI::App& program, Outcome& outcome);
 void add_inspect(CLI::App& program, Outcome& outcome);
 void add_verify(CLI::App& program, Outcome& outcome);
 void add_models(CLI::App& program, Outcome& outcome);
+void add_cache(CLI::App& program, Outcome& outcome);
 void add_recipe(CLI::App& program, Outcome& outcome);
 void add_find_engine(CLI::App& program, Outcome& outcome);
 

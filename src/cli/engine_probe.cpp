@@ -1,12 +1,11 @@
 #include "engine_probe.h"
 
-#include <cstdlib>
-
 #include "child_process.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "graft/core/hash.h"
 #include "graft/core/runtime.h"
+#include "home.h"
 
 namespace graft::cli {
 namespace {
@@ -15,13 +14,6 @@ namespace fs = std::filesystem;
 
 /// A search takes seconds; a large network on a busy machine may take a few minutes.
 constexpr std::chrono::seconds kPatience{300};
-
-fs::path cache_folder() {
-  if (const char* folder = std::getenv("XDG_CACHE_HOME"); folder != nullptr && fs::path(folder).is_absolute())
-    return fs::path(folder) / "graft/engines";
-  const char* home = std::getenv("HOME");
-  return fs::path(home != nullptr ? home : "/tmp") / ".cache/graft/engines";
-}
 
 /// Everything that decides the answer: the file's content, not its name, and not which photos are compared.
 std::string key_of(const EngineQuery& query) {
@@ -78,7 +70,7 @@ EngineQuery read_engine_query(const Json& json) {
   return query;
 }
 
-ChildEngineProbe ChildEngineProbe::of_this_program() { return {"/proc/self/exe", cache_folder()}; }
+ChildEngineProbe ChildEngineProbe::of_this_program() { return {"/proc/self/exe", cache_folder() / "engines"}; }
 
 std::optional<EnginePlan> ChildEngineProbe::operator()(const EngineQuery& query, bool worth_it) const {
   const fs::path remembered = folder_ / (key_of(query) + ".json");

@@ -1,6 +1,7 @@
 #include "home.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "graft/artifact/artifact.h"
 #include "graft/core/error.h"
@@ -39,6 +40,20 @@ fs::path home() {
   throw Error({"model cards", "there is no folder models beside the program '" + folder.string() + "'",
                "the source tree or share/graft", "run the program from where it was built or installed"});
 }
+
+fs::path cache_folder() {
+  const auto folder_in = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return value != nullptr && fs::path(value).is_absolute() ? fs::path(value) : fs::path();
+  };
+  if (const fs::path folder = folder_in("XDG_CACHE_HOME"); !folder.empty()) return folder / "graft";
+  const fs::path home = folder_in("HOME");
+  if (home.empty())
+    throw Error({"environment", "names no home folder", "HOME or XDG_CACHE_HOME", "what is computed is kept there"});
+  return home / ".cache/graft";
+}
+
+fs::path activation_stores() { return cache_folder() / "activations"; }
 
 std::vector<ModelCard> model_cards() { return read_model_cards(home() / "models"); }
 

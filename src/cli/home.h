@@ -14,6 +14,11 @@ namespace graft::cli {
 /// @throws Error when neither is there.
 std::filesystem::path home();
 
+/// What may be forgotten between runs: $XDG_CACHE_HOME/graft, else ~/.cache/graft.
+std::filesystem::path cache_folder();
+/// Activations of frozen layers in it.
+std::filesystem::path activation_stores();
+
 std::vector<ModelCard> model_cards();
 std::filesystem::path weights_of(const ModelCard& card);
 

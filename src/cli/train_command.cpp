@@ -29,6 +29,10 @@ struct TrainOptions {
   Trust trust = Trust::kScan;
 };
 
+RunEnvironment environment_of(const TrainOptions& options) {
+  return {options.trust, ChildEngineProbe::of_this_program(), activation_stores()};
+}
+
 /// Preset, card, recipe, --set, flags: each laid over what came before.
 RunSpec make_spec(const TrainOptions& options) {
   const Json own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
@@ -61,8 +65,7 @@ RunSpec make_spec(const TrainOptions& options) {
   RunSpec spec;
   spec.recipe = read_recipe(recipe, base);
   spec.data = options.data;
-  spec.trust = options.trust;
-  spec.engine_probe = ChildEngineProbe::of_this_program();
+  spec.environment = environment_of(options);
   if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
   return spec;
 }
@@ -99,8 +102,7 @@ int run_training(const TrainOptions& options, bool json) {
                  spec.recipe.backbone.string(), spec.recipe.input.size, Json(spec.recipe.input.mean).dump(),
                  Json(spec.recipe.input.std).dump());
   }
-  Trainer trainer =
-      resuming ? Trainer::resume(folder, options.trust, ChildEngineProbe::of_this_program()) : Trainer(std::move(spec));
+  Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options)) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
   const RunResult result = trainer.run(interrupted());
   if (!result.finished) {

@@ -91,7 +91,7 @@ TEST_P(BackboneContract, FrozenPartAgrees) {
   use_channels_last(backbone);
   const at::Tensor images = reference_.at("images").contiguous(at::MemoryFormat::ChannelsLast);
   const at::Tensor whole = backbone.module().forward({images}).toTensor();
-  const FrozenEngine frozen(backbone, 0, backbone.last_boundary(), {}, images);
+  const FrozenEngine frozen(backbone, 0, backbone.last_boundary(), {.kind = "channels_last"}, images);
   const at::Tensor found = frozen(images);
   EXPECT_TRUE(found.allclose(whole, 1e-5, 1e-5 * whole.abs().max().item<double>()))
       << "largest difference " << (found - whole).abs().max().item<float>() << " of "

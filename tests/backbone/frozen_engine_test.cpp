@@ -60,7 +60,7 @@ TEST(FrozenEngine, TakesAnyNumberOfRowsAndLeavesThemAsTheyAre) {
   const std::size_t from = 3, to = backbone.last_boundary();
   const at::Tensor rows = plain(backbone, 0, from, images(11, 64));
   const at::Tensor before = rows.clone();
-  for (const char* kind : {"plain", "onednn"}) {
+  for (const char* kind : {"plain", "channels_last", "onednn"}) {
     const FrozenEngine engine(backbone, from, to, {.kind = kind}, rows.slice(0, 0, kRows));
     const at::Tensor all = engine(rows);
     EXPECT_TRUE(rows.equal(before)) << kind;
@@ -94,7 +94,7 @@ TEST(FrozenEngine, KeepsTheFirstLayersInFloat32WhereAsked) {
     return compare(FrozenEngine(backbone, 0, to, {"bf16", exact}, rows)(rows), expected).error;
   };
   EXPECT_GT(error(0), error(to - 1));
-  EXPECT_EQ(error(to), 0);
+  EXPECT_LE(error(to), 1e-6);
 }
 
 TEST(FrozenEngine, AnUnknownKindIsAnError) {
@@ -117,16 +117,59 @@ TEST(FindEngines, TakesTheFirstThatAgreesOrTimesAll) {
   const at::Tensor rows = images(kRows, 32);
   const auto quick = find_engines(backbone, 0, backbone.last_boundary(), rows, {});
   ASSERT_EQ(quick.size(), 1U);
-  EXPECT_EQ(quick[0].plan, EnginePlan{});
+  EXPECT_EQ(quick[0].plan, (EnginePlan{"channels_last", 0}));
   EXPECT_EQ(quick[0].failure, "");
   const auto timed =
       find_engines(backbone, 0, backbone.last_boundary(), rows, {.fused = true, .bfloat16 = true, .timing_workers = 2});
-  EXPECT_EQ(timed.size(), has_fast_bfloat16() ? 4U : 2U);
+  EXPECT_EQ(timed.size(), has_fast_bfloat16() ? 5U : 3U);
   for (std::size_t i = 0; i < timed.size(); ++i) {
     EXPECT_EQ(timed[i].failure, "") << timed[i].plan.kind;
     EXPECT_GT(timed[i].rows_per_second, 0);
   }
   EXPECT_TRUE(std::ranges::is_sorted(timed, std::greater(), &EngineTrial::rows_per_second));
+}
+
+// view() refuses what a convolution in channels_last gives.
+TEST(FindEngines, ANetworkThatNeedsItsLayoutKeepsIt) {
+  const test::TemporaryFolder folder;
+  torch::jit::Module module("Net");
+  module.register_parameter("w", torch::randn({4, 3, 3, 3}), false);
+  module.define("def forward(self, x):\n    y = torch.conv2d(x, self.w)\n    return y.view([x.size(0), -1])\n");
+  module.save((folder / "net.pt").string());
+  const auto backbone =
+      Backbone::load(folder / "net.pt", {.image_size = 8, .features = {.classifier = ClassifierChoice::kKeep}});
+  const auto trials = find_engines(backbone, 0, backbone.last_boundary(), images(kRows, 8), {.timing_workers = 1});
+  ASSERT_EQ(trials.size(), 2U);
+  EXPECT_EQ(trials[0].plan.kind, "plain");
+  EXPECT_THAT(trials[1].failure, testing::HasSubstr("view size"));
+}
+
+// A table that the network makes anew when the number of tokens changes, as gated positional attention has it.
+TEST(FrozenEngine, ANetworkMayKeepAttributesWhileItRuns) {
+  const test::TemporaryFolder folder;
+  torch::jit::Module module("Net");
+  module.register_attribute("table", c10::TensorType::get(), torch::zeros({1}));
+  module.register_parameter("w", torch::randn({2, 3}), false);
+  module.define(R"(
+def forward(self, x):
+    t = x.flatten(2).mean(2)
+    if self.table.size(0) != x.size(2):
+        self.table = torch.ones([x.size(2)])
+    return torch.linear(t, self.w) * self.table.sum()
+)");
+  module.save((folder / "net.pt").string());
+  const auto backbone =
+      Backbone::load(folder / "net.pt", {.image_size = 8, .features = {.classifier = ClassifierChoice::kKeep}});
+  const at::Tensor rows = images(kRows, 8);
+  auto file = torch::jit::load((folder / "net.pt").string());
+  EXPECT_TRUE(plain(backbone, 0, backbone.last_boundary(), rows).allclose(file.forward({rows}).toTensor()));
+}
+
+// The interpreter follows what each node knows of its callers when an operator throws.
+TEST(FrozenEngine, AnErrorInAScriptedNetworkIsAnError) {
+  const Backbone backbone = fixture("resnet18", "scripted", 64);
+  const FrozenEngine engine(backbone, 0, backbone.last_boundary(), {}, images(1, 64));
+  EXPECT_THROW(engine(torch::ones({1, 5, 64, 64})), std::exception);
 }
 
 // A difference of two numbers that only bfloat16 mistakes for equal, blown up.

@@ -1,11 +1,13 @@
 #include "graft/data/activations.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <set>
 
 #include "graft/core/parallel.h"
+#include "support/temporary_folder.h"
 
 namespace graft {
 namespace {
@@ -22,20 +24,53 @@ ImageSource source(int workers, std::int64_t batch_size) {
 }
 
 at::Tensor view_of(const ImageSource& images, std::uint64_t view) {
-  ActivationCache cache;
-  cache.fill(
-      view, images,
-      [](const at::Tensor& rows) {
-        return rows.mean({2, 3});
+  std::vector<at::Tensor> rows;
+  stream_activations(
+      images, batches_in_order(images.samples.size(), images.batch_size),
+      [view](const Sample& sample) { return view_seed(sample, view); },
+      [](const at::Tensor& batch) {
+        return batch.mean({2, 3});
       },
-      [](std::size_t) {});
-  return cache.view(view);
+      [&](std::size_t, at::Tensor batch) { rows.push_back(std::move(batch)); });
+  return at::cat(rows);
 }
 
-TEST(ActivationCache, AnyNumberOfWorkersGivesTheSameImages) {
+TEST(StreamActivations, AnyNumberOfWorkersGivesTheSameImages) {
   EXPECT_TRUE(view_of(source(1, 7), 0).equal(view_of(source(4, 7), 0)));
   EXPECT_TRUE(view_of(source(1, 7), 0).allclose(view_of(source(2, 24), 0)));
   EXPECT_FALSE(view_of(source(1, 7), 0).equal(view_of(source(1, 7), 1)));
+}
+
+std::vector<Sample> samples_of(const std::vector<std::string>& hashes) {
+  std::vector<Sample> samples(hashes.size());
+  for (std::size_t i = 0; i < hashes.size(); ++i) samples[i].hash = hashes[i];
+  return samples;
+}
+
+TEST(ActivationCache, KnowsWhatWasPut) {
+  ActivationCache cache(samples_of({"a", "b", "c"}), {2}, nullptr, true);
+  EXPECT_FALSE(cache.holds(0));
+  EXPECT_THAT(cache.missing(0), testing::ElementsAre(0, 1, 2));
+  EXPECT_TRUE(cache.holds(0));
+  cache.put(0, {2, 0}, torch::tensor({{1.0, 2.0}, {3.0, 4.0}}));
+  EXPECT_THAT(cache.missing(0), testing::ElementsAre(1));
+  EXPECT_TRUE(cache.rows(0, {0, 2}).equal(torch::tensor({{3.0, 4.0}, {1.0, 2.0}})));
+  EXPECT_THAT(cache.missing(1), testing::ElementsAre(0, 1, 2)) << "another view is none of this one's business";
+}
+
+TEST(ActivationCache, TakesFromTheStoreByContentAndView) {
+  const test::TemporaryFolder folder;
+  const auto store = [&] { return std::make_shared<RowStore>(folder / "s", std::vector<std::int64_t>{1}, Json()); };
+  const at::Tensor rows = torch::tensor({{1.0}, {2.0}});
+  ActivationCache first(samples_of({"a", "b"}), {1}, store(), true);
+  first.missing(5);
+  first.put(5, {0, 1}, rows);
+  for (const bool in_memory : {true, false}) {
+    ActivationCache second(samples_of({"c", "b", "a"}), {1}, store(), in_memory);
+    EXPECT_THAT(second.missing(5), testing::ElementsAre(0));
+    EXPECT_TRUE(second.rows(5, {2, 1}).equal(rows));
+    EXPECT_THAT(second.missing(4), testing::ElementsAre(0, 1, 2));
+  }
 }
 
 TEST(StreamActivations, RunsTheBatchesInOrder) {

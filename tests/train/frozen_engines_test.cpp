@@ -94,7 +94,7 @@ TEST(AnswerEngineQuery, TriesWhatTheMachineHas) {
   query.images = {std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/formats/rgb.jpg"};
   query.bfloat16 = false;
   const auto trials = answer_engine_query(query);
-  ASSERT_EQ(trials.size(), 2U);
+  ASSERT_EQ(trials.size(), 3U);
   for (const auto& trial : trials) EXPECT_EQ(trial.failure, "") << trial.plan.kind;
 }
 

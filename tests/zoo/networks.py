@@ -140,7 +140,7 @@ NETWORKS = (
     timm("crossvit_tiny_240", 240, "two branches of attention, a head each"),
     timm("tnt_s_legacy_patch16_224", 224, "transformer in transformer", options={"depth": 2}),
     timm("volo_d1_224", 224, "outlook attention, second head over tokens", options={"blocks": 1},
-         asks=EVERY_KIND_ASKS, last_linear=True),
+         asks=EVERY_KIND_ASKS),
     timm("xcit_nano_12_p16_224", 224, "cross-covariance attention"),
     timm("pit_ti_224", 224, "pooling attention"),
     timm("pit_ti_distilled_224", 224, "pooling attention, distilled: two heads"),

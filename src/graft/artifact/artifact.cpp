@@ -32,14 +32,7 @@ std::string tensors_digest(const torch::jit::Module& module) {
   std::map<std::string, at::Tensor> tensors;
   for (const auto& attribute : module.named_attributes())
     if (attribute.value.isTensor()) tensors[attribute.name] = attribute.value.toTensor();
-  Sha256 hash;
-  for (const auto& [name, tensor] : tensors) {
-    const at::Tensor bytes = tensor.detach().cpu().contiguous();
-    hash.update(name).update(" ").update(c10::toString(bytes.scalar_type()));
-    for (const auto size : bytes.sizes()) hash.update(" ").update(std::to_string(size));
-    hash.update("\n").update(std::string_view(static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()));
-  }
-  return hash.hex();
+  return sha256(tensors);
 }
 
 }  // namespace graft

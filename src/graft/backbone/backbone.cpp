@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <regex>
 #include <unordered_map>
 
 #include "graft/backbone/attention.h"
@@ -14,6 +15,7 @@
 #include "graft/backbone/thaw.h"
 #include "graft/backbone/untrace.h"
 #include "graft/core/error.h"
+#include "graft/core/hash.h"
 #include "graft/core/torchscript_file.h"
 
 namespace graft {
@@ -226,8 +228,22 @@ torch::jit::Method Backbone::part(std::size_t from, std::size_t to) {
   return module_.get_method(name);
 }
 
-std::shared_ptr<Graph> Backbone::frozen_graph(std::size_t from, std::size_t to) const {
-  return graph::freeze(part_graph(from, to), module_);
+std::shared_ptr<Graph> Backbone::frozen_graph(std::size_t from, std::size_t to, at::MemoryFormat layout) const {
+  return graph::freeze(part_graph(from, to), module_, layout);
+}
+
+std::string Backbone::part_digest(std::size_t from, std::size_t to) const {
+  const auto graph = part_graph(from, to);
+  const auto uses = graph::first_uses(*graph);
+  std::map<std::string, at::Tensor> read;
+  for (const auto& attribute : module_.named_attributes())
+    if (attribute.value.isTensor() && uses.contains(attribute.name)) read[attribute.name] = attribute.value.toTensor();
+  // The text of a graph leaves out what its constant tensors hold.
+  for (const graph::Node* node : graph::all_nodes(graph->block()))
+    if (const auto value = graph::constant_tensor(node)) read["constant " + std::to_string(read.size())] = *value;
+  // Which number a class carries depends on what else this process has loaded.
+  static const std::regex kMangled(R"(___torch_mangle_\d+\.)");
+  return sha256(std::regex_replace(graph->toString(/*print_source_locations=*/false), kMangled, "") + sha256(read));
 }
 
 std::vector<std::int64_t> Backbone::crossing_sizes(std::size_t boundary) const {

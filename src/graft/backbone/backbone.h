@@ -64,8 +64,10 @@ class Backbone {
   /// The layers between two boundaries as a method of module(): they share its parameters and its modes. It may write
   /// to its input.
   torch::jit::Method part(std::size_t from, std::size_t to);
-  /// The same layers as a graph of their own, (rows) -> rows, with the tensors that they have now, in eval mode.
-  std::shared_ptr<graph::Graph> frozen_graph(std::size_t from, std::size_t to) const;
+  /// The same layers as a graph of their own, (self, rows) -> rows, with the tensors that they have now, in eval mode.
+  std::shared_ptr<graph::Graph> frozen_graph(std::size_t from, std::size_t to, at::MemoryFormat layout) const;
+  /// SHA-256 of what the layers between two boundaries compute: their graph and the tensors that they have now.
+  std::string part_digest(std::size_t from, std::size_t to) const;
   /// Shape of what crosses a boundary for one image, without the leading dimension.
   std::vector<std::int64_t> crossing_sizes(std::size_t boundary) const;
   /// The first boundary behind `part` (0 to 1) of the convolutions and linear layers between two others; `to` when

@@ -4,7 +4,9 @@
 namespace graft::graph {
 
 /// Folds what a part of a network reads from its module into constants, as they are now and in eval mode: (self, rows)
-/// becomes (rows). Weights are copies, those of convolutions channels_last.
-std::shared_ptr<Graph> freeze(const std::shared_ptr<Graph>& part, const torch::jit::Module& self);
+/// stays the signature, because a network may keep attributes of its own while it runs; nothing else is read from self.
+/// Weights are copies, those of four dimensions in the layout given.
+std::shared_ptr<Graph> freeze(const std::shared_ptr<Graph>& part, const torch::jit::Module& self,
+                              at::MemoryFormat layout);
 
 }  // namespace graft::graph

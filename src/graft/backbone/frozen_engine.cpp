@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -25,19 +26,17 @@ using graph::Graph;
 using graph::Node;
 
 constexpr double kSeconds = 0.3;  // for which each engine is timed
-constexpr int kWarmUps = 3;       // profiled, compiled, run
+constexpr int kWarmUps = 3;       // of what is fused: profiled, compiled, run
 
 /// Parts of the layers, counted from the images, that are tried in float32 before bfloat16.
 constexpr double kExactParts[] = {0, 0.05, 0.1, 0.25, 0.5};
 
 void use_bfloat16(Graph& graph) {
   for (Node* node : graph::all_nodes(graph.block())) {
-    if (node->kind() != c10::prim::Constant) continue;
-    const auto value = torch::jit::toIValue(node->output());
-    if (!value || !value->isTensor() || !value->toTensor().is_floating_point() || value->toTensor().dim() == 0)
-      continue;
+    const auto value = graph::constant_tensor(node);
+    if (!value || !value->is_floating_point() || value->dim() == 0) continue;
     torch::jit::WithInsertPoint at_constant(node);
-    node->output()->replaceAllUsesWith(graph.insertConstant(value->toTensor().to(at::kBFloat16)));
+    node->output()->replaceAllUsesWith(graph.insertConstant(value->to(at::kBFloat16)));
   }
 }
 
@@ -72,8 +71,11 @@ double rows_per_second(const FrozenEngine& engine, const at::Tensor& rows, int w
 }  // namespace
 
 const std::vector<EngineKind>& engine_kinds() {
-  static const std::vector<EngineKind> kKinds{
-      {"onednn_bf16", true, true}, {"bf16", false, true}, {"onednn", true, false}, {"plain", false, false}};
+  static const std::vector<EngineKind> kKinds{{.name = "onednn_bf16", .fused = true, .bfloat16 = true},
+                                              {.name = "bf16", .bfloat16 = true},
+                                              {.name = "onednn", .fused = true},
+                                              {.name = "channels_last"},
+                                              {.name = "plain", .layout = at::MemoryFormat::Contiguous}};
   return kKinds;
 }
 
@@ -89,28 +91,41 @@ const EngineKind& engine_kind(const std::string& name) {
 /// A frozen graph of one type.
 class FrozenEngine::Piece {
  public:
-  Piece(std::shared_ptr<Graph> graph, const EngineKind& kind, c10::Device device)
+  Piece(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind)
       : type_(kind.bfloat16 ? at::kBFloat16 : at::kFloat),
-        device_(device),
-        executor_(prepared(std::move(graph), kind), "frozen") {}
+        layout_(kind.layout),
+        device_(backbone.device()),
+        graph_(prepared(backbone.frozen_graph(from, to, kind.layout), kind)),
+        self_(graph_->inputs().size() > 1 ? c10::IValue(backbone.module()._ivalue()) : c10::IValue()),
+        executor_(graph_, "frozen") {}
 
   /// A copy goes in: activations in place may write to their input.
   at::Tensor operator()(const at::Tensor& rows) const {
-    const auto layout = rows.dim() == 4 ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+    const auto layout = rows.dim() == 4 ? layout_ : at::MemoryFormat::Contiguous;
     torch::jit::Stack stack{rows.to(device_, type_, false, true, layout)};
+    std::unique_lock<std::mutex> state;
+    if (!self_.isNone()) {
+      state = std::unique_lock(state_);
+      stack.insert(stack.begin(), self_);
+    }
     executor_.run(stack);
     return stack.back().toTensor().to(at::kFloat);
   }
 
  private:
   static std::shared_ptr<Graph> prepared(std::shared_ptr<Graph> graph, const EngineKind& kind) {
+    if (!graph->inputs()[0]->hasUses()) graph->eraseInput(0);
     if (kind.fused || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
     if (kind.bfloat16) use_bfloat16(*graph);
     return graph;
   }
 
   at::ScalarType type_;
+  at::MemoryFormat layout_;
   c10::Device device_;
+  std::shared_ptr<Graph> graph_;
+  c10::IValue self_;  // the module, where the network keeps attributes of its own while it runs; none elsewhere
+  mutable std::mutex state_;
   mutable torch::jit::GraphExecutor executor_;
 };
 
@@ -121,15 +136,14 @@ FrozenEngine::FrozenEngine(const Backbone& backbone, std::size_t from, std::size
   const EngineKind& kind = engine_kind(plan.kind);
   const std::size_t exact = kind.bfloat16 ? std::clamp(plan.exact_until, from, to) : from;
   const auto add = [&](std::size_t begin, std::size_t end, const EngineKind& how) {
-    if (begin < end)
-      pieces_.push_back(std::make_shared<const Piece>(backbone.frozen_graph(begin, end), how, backbone.device()));
+    if (begin < end) pieces_.push_back(std::make_shared<const Piece>(backbone, begin, end, how));
   };
-  add(from, exact, kind.fused ? engine_kind("onednn") : engine_kind("plain"));
+  add(from, exact, kind.fused ? engine_kind("onednn") : engine_kind("channels_last"));
   add(exact, to, kind);
   const OneThreadScope one_thread;
   std::optional<FusionScope> fusion;
   if (kind.fused) fusion.emplace();
-  for (int i = 0; i < kWarmUps; ++i) (*this)(example);
+  for (int i = 0; i < (kind.fused ? kWarmUps : 1); ++i) (*this)(example);
 }
 
 at::Tensor FrozenEngine::operator()(const at::Tensor& rows) const {

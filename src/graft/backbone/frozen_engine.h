@@ -14,9 +14,10 @@ struct EngineKind {
   std::string name;
   bool fused = false;     ///< by oneDNN Graph, which may throw while it compiles, and has been seen to crash
   bool bfloat16 = false;  ///< weights and what flows between layers
+  at::MemoryFormat layout = at::MemoryFormat::ChannelsLast;  ///< of maps and convolutions' weights
 };
 
-/// Fastest first, as a rule; the last, "plain", computes the graph as it is.
+/// Fastest first, as a rule; the last, "plain", computes the graph as it is: any network runs so.
 const std::vector<EngineKind>& engine_kinds();
 /// @throws Error when no engine is called so.
 const EngineKind& engine_kind(const std::string& name);

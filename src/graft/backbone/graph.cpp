@@ -60,6 +60,12 @@ bool may_be_tensor(const Value* value) {
 
 bool is_trivial(const Node* node) { return node->kind() == prim::Constant || node->kind() == prim::GetAttr; }
 
+std::optional<at::Tensor> constant_tensor(const Node* node) {
+  if (node->kind() != prim::Constant) return std::nullopt;
+  const auto value = torch::jit::toIValue(node->output());
+  return value && value->isTensor() ? std::optional(value->toTensor()) : std::nullopt;
+}
+
 bool normalises_by_its_input(const Node* node) {
   if (node->kind() != c10::aten::batch_norm && node->kind() != c10::aten::instance_norm) return false;
   constexpr std::size_t kRunningMean = 3;

@@ -32,6 +32,9 @@ bool may_be_tensor(const Value* value);
 /// Constants and attribute reads: they compute nothing.
 bool is_trivial(const Node* node);
 
+/// What a constant holds, when that is a tensor.
+std::optional<at::Tensor> constant_tensor(const Node* node);
+
 /// A batch_norm or instance_norm without running statistics, as weight standardisation writes it: it has no other mode.
 bool normalises_by_its_input(const Node* node);
 

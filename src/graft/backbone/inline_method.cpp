@@ -43,6 +43,14 @@ ScopePtr scope_of_call(Node* call) {
   return path ? scope_of_path(*path) : call->scope();
 }
 
+/// inlineCallTo() would note the called function in every node. Its pointer dangles once the module's methods are
+/// removed, and the interpreter follows it when an operator throws.
+void replace_call(Node* call, GraphFunction& callee) {
+  const torch::jit::WithInsertPoint at_call(call);
+  const auto results = torch::jit::insertGraph(*call->owningGraph(), *callee.graph()->copy(), call->inputs());
+  for (std::size_t i = 0; i < results.size(); ++i) call->outputs()[i]->replaceAllUsesWith(results[i]);
+}
+
 void inline_calls(Block* block) {
   for (Node* node = *block->nodes().begin(); node != block->return_node();) {
     const bool is_call = node->kind() == prim::CallMethod || node->kind() == prim::CallFunction;
@@ -56,7 +64,8 @@ void inline_calls(Block* block) {
     Node* after = node->next();
     const ScopePtr scope = scope_of_call(node);
     if (node->kind() == prim::CallFunction) node->removeInput(0);  // the function itself
-    torch::jit::inlineCallTo(node, callee, callee->graph()->copy().get());
+    replace_call(node, *callee);
+    node->destroy();
     for (Node* inlined = before->next(); inlined != after; inlined = inlined->next()) set_scope(inlined, scope);
     node = before->next();  // what was inlined may call in its turn
   }

@@ -43,6 +43,17 @@ std::string Sha256::hex() {
 
 std::string sha256(std::string_view bytes) { return Sha256().update(bytes).hex(); }
 
+std::string sha256(const std::map<std::string, at::Tensor>& tensors) {
+  Sha256 hash;
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor bytes = tensor.detach().cpu().contiguous();
+    hash.update(name).update(" ").update(c10::toString(bytes.scalar_type()));
+    for (const auto size : bytes.sizes()) hash.update(" ").update(std::to_string(size));
+    hash.update("\n").update(std::string_view(static_cast<const char*>(bytes.data_ptr()), bytes.nbytes()));
+  }
+  return hash.hex();
+}
+
 std::string sha256_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error({"'" + path.string() + "'", "cannot be opened", "a readable file", ""});

@@ -1,6 +1,9 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -26,6 +29,8 @@ class Sha256 {
 };
 
 std::string sha256(std::string_view bytes);
+/// Of the tensors' names, types, shapes and bytes, in the order of the names.
+std::string sha256(const std::map<std::string, at::Tensor>& tensors);
 /// @throws Error when the file cannot be read.
 std::string sha256_file(const std::filesystem::path& path);
 

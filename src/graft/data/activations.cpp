@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "graft/core/error.h"
 #include "graft/core/parallel.h"
 #include "graft/image/decode.h"
 #include "graft/image/preprocess.h"
@@ -9,13 +10,10 @@
 namespace graft {
 namespace {
 
-void copy_rows(at::Tensor& into, std::int64_t offset, const at::Tensor& rows, std::size_t total) {
-  if (!into.defined()) {
-    auto sizes = rows.sizes().vec();
-    sizes[0] = static_cast<std::int64_t>(total);
-    into = at::empty(sizes, rows.options());
-  }
-  into.slice(0, offset, offset + rows.size(0)).copy_(rows);
+std::vector<std::int64_t> of_rows(std::size_t count, const std::vector<std::int64_t>& sizes) {
+  std::vector<std::int64_t> all{static_cast<std::int64_t>(count)};
+  all.insert(all.end(), sizes.begin(), sizes.end());
+  return all;
 }
 
 }  // namespace
@@ -32,8 +30,8 @@ std::uint64_t view_seed(const Sample& sample, std::uint64_t view) {
   return derive_seed(view, "view", std::stoull(sample.hash.substr(0, 16), nullptr, 16));
 }
 
-std::vector<std::vector<std::int64_t>> batches_in_order(std::size_t count, std::int64_t batch_size) {
-  std::vector<std::vector<std::int64_t>> batches;
+Batches batches_in_order(std::size_t count, std::int64_t batch_size) {
+  Batches batches;
   for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
     if (i % batch_size == 0) batches.emplace_back();
     batches.back().push_back(i);
@@ -41,7 +39,7 @@ std::vector<std::vector<std::int64_t>> batches_in_order(std::size_t count, std::
   return batches;
 }
 
-void stream_activations(const ImageSource& source, const std::vector<std::vector<std::int64_t>>& batches,
+void stream_activations(const ImageSource& source, const Batches& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
                         const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop) {
   const auto load_batch = [&](std::size_t batch) {
@@ -56,44 +54,54 @@ void stream_activations(const ImageSource& source, const std::vector<std::vector
   OrderedParallel<at::Tensor>::run(batches.size(), source.workers, load_batch, consume, stop);
 }
 
-std::size_t ActivationCache::bytes() const {
-  std::size_t total = 0;
-  for (const auto& [view, rows] : views_) total += rows.nbytes();
-  return total;
+ActivationCache::ActivationCache(const std::vector<Sample>& samples, std::vector<std::int64_t> sizes,
+                                 std::shared_ptr<RowStore> store, bool in_memory)
+    : sizes_(std::move(sizes)), store_(std::move(store)), in_memory_(in_memory) {
+  TORCH_CHECK(store_ || in_memory_, "rows are kept somewhere");
+  for (const auto& sample : samples) hashes_.push_back(sample.hash);
 }
 
-void ActivationCache::fill(std::uint64_t view, const ImageSource& source, const FrozenPart& part,
-                           const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
-  const auto batches = batches_in_order(source.samples.size(), source.batch_size);
-  at::Tensor rows;
-  std::int64_t done = 0;
-  stream_activations(
-      source, batches, [view](const Sample& sample) { return view_seed(sample, view); }, part,
-      [&](std::size_t, const at::Tensor& batch) {
-        copy_rows(rows, done, batch, source.samples.size());
-        done += batch.size(0);
-        progress(static_cast<std::size_t>(done));
-      },
-      stop);
-  if (done == static_cast<std::int64_t>(source.samples.size())) views_[view] = rows;
+std::string ActivationCache::name_of(std::uint64_t view, std::size_t image) const {
+  return hashes_[image] + "/" + std::to_string(view);
 }
 
-void ActivationCache::fill_from(std::uint64_t view, const ActivationCache& earlier, const ImageSource& source,
-                                const FrozenPart& part) {
-  const at::Tensor& from = earlier.view(view);
-  at::Tensor rows;
-  const auto batches = batches_in_order(source.samples.size(), source.batch_size);
-  const auto run_batch = [&](std::size_t batch) {
-    torch::NoGradGuard no_grad;
-    const auto begin = batches[batch].front();
-    const auto count = static_cast<std::int64_t>(batches[batch].size());
-    return part(from.slice(0, begin, begin + count));
-  };
-  OrderedParallel<at::Tensor>::run(batches.size(), source.workers, run_batch,
-                                   [&](std::size_t batch, const at::Tensor& result) {
-                                     copy_rows(rows, batches[batch].front(), result, source.samples.size());
-                                   });
-  views_[view] = rows;
+ActivationCache::View ActivationCache::recalled(std::uint64_t view) const {
+  View found{{}, std::vector<bool>(hashes_.size(), false)};
+  if (in_memory_) found.rows = at::empty(of_rows(hashes_.size(), sizes_), at::kFloat);
+  at::Tensor row = at::empty(sizes_, at::kFloat);
+  for (std::size_t i = 0; store_ && i < hashes_.size(); ++i) {
+    if (in_memory_) row = found.rows[static_cast<std::int64_t>(i)];
+    found.known[i] = store_->find(name_of(view, i), row);
+  }
+  return found;
+}
+
+std::vector<std::int64_t> ActivationCache::missing(std::uint64_t view) {
+  auto kept = views_.find(view);
+  if (kept == views_.end()) kept = views_.emplace(view, recalled(view)).first;
+  std::vector<std::int64_t> images;
+  for (std::size_t i = 0; i < hashes_.size(); ++i)
+    if (!kept->second.known[i]) images.push_back(static_cast<std::int64_t>(i));
+  return images;
+}
+
+void ActivationCache::put(std::uint64_t view, const std::vector<std::int64_t>& images, const at::Tensor& rows) {
+  View& kept = views_.at(view);
+  std::vector<std::string> names;
+  for (const auto image : images) names.push_back(name_of(view, static_cast<std::size_t>(image)));
+  if (store_) store_->add(names, rows);
+  if (in_memory_) kept.rows.index_copy_(0, at::tensor(images, at::kLong), rows);
+  for (const auto image : images) kept.known[static_cast<std::size_t>(image)] = true;
+}
+
+at::Tensor ActivationCache::rows(std::uint64_t view, const std::vector<std::int64_t>& images) const {
+  if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong));
+  at::Tensor rows = at::empty(of_rows(images.size(), sizes_), at::kFloat);
+  for (std::size_t i = 0; i < images.size(); ++i)
+    if (!store_->find(name_of(view, static_cast<std::size_t>(images[i])), rows[static_cast<std::int64_t>(i)]))
+      throw Error({"activation cache", "a row was damaged on disk while it was in use", "the row that was written",
+                   "start again: it is computed anew"});
+  return rows;
 }
 
 }  // namespace graft

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graft/data/dataset.h"
+#include "graft/data/row_store.h"
 #include "graft/image/augment.h"
 #include "graft/image/input_spec.h"
 
@@ -26,6 +27,8 @@ struct ImageSource {
   int workers = 1;
 };
 
+using Batches = std::vector<std::vector<std::int64_t>>;
+
 /// One decoded, augmented and fitted image, uint8 [S, S, 3]. `random_seed` decides the augmentation.
 at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmentation& augmentation,
                       std::uint64_t random_seed);
@@ -36,30 +39,46 @@ std::uint64_t view_seed(const Sample& sample, std::uint64_t view);
 /// Runs `part` over batches of images (indices into source.samples) and hands over float [n, …] results in order on the
 /// calling thread.
 /// @param seed_of  gives the augmentation's seed of a sample
-void stream_activations(const ImageSource& source, const std::vector<std::vector<std::int64_t>>& batches,
+void stream_activations(const ImageSource& source, const Batches& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
                         const std::function<void(std::size_t batch, at::Tensor activations)>& consume,
                         const std::stop_token& stop = {});
 
 /// 0 … count - 1 in order, cut into batches.
-std::vector<std::vector<std::int64_t>> batches_in_order(std::size_t count, std::int64_t batch_size);
+Batches batches_in_order(std::size_t count, std::int64_t batch_size);
 
-/// All rows that cross one boundary, [N, …], one tensor a view, kept in memory.
+/// The rows of some images that cross one boundary, by view: in memory, in a store on disk, or both.
 class ActivationCache {
  public:
-  bool holds(std::uint64_t view) const { return views_.contains(view); }
-  const at::Tensor& view(std::uint64_t view) const { return views_.at(view); }
-  /// Bytes of all views held.
-  std::size_t bytes() const;
+  /// @param sizes      of one row
+  /// @param store      may be null: then nothing outlives the cache
+  /// @param in_memory  false: rows are read from the store whenever they are asked for
+  ActivationCache(const std::vector<Sample>& samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store,
+                  bool in_memory);
 
-  /// Computes a view from the images.
-  void fill(std::uint64_t view, const ImageSource& source, const FrozenPart& part,
-            const std::function<void(std::size_t done)>& progress, const std::stop_token& stop = {});
-  /// Computes a view from that of an earlier boundary.
-  void fill_from(std::uint64_t view, const ActivationCache& earlier, const ImageSource& source, const FrozenPart& part);
+  /// Whether a view was asked for before.
+  bool holds(std::uint64_t view) const { return views_.contains(view); }
+  /// The images whose row of a view is not known; what the store has of it is taken at the first call.
+  std::vector<std::int64_t> missing(std::uint64_t view);
+  /// Keeps rows [n, …] of images.
+  void put(std::uint64_t view, const std::vector<std::int64_t>& images, const at::Tensor& rows);
+  /// Rows [n, …] of images whose rows are known.
+  at::Tensor rows(std::uint64_t view, const std::vector<std::int64_t>& images) const;
 
  private:
-  std::map<std::uint64_t, at::Tensor> views_;
+  struct View {
+    at::Tensor rows;  // float [N, …], undefined where they stay in the store
+    std::vector<bool> known;
+  };
+
+  View recalled(std::uint64_t view) const;
+  std::string name_of(std::uint64_t view, std::size_t image) const;
+
+  std::vector<std::string> hashes_;  // of the images
+  std::vector<std::int64_t> sizes_;
+  std::shared_ptr<RowStore> store_;
+  bool in_memory_;
+  std::map<std::uint64_t, View> views_;
 };
 
 }  // namespace graft

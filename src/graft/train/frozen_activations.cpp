@@ -4,6 +4,11 @@
 
 #include <algorithm>
 
+#include "graft/core/error.h"
+#include "graft/core/hash.h"
+#include "graft/core/parallel.h"
+#include "graft/core/runtime.h"
+
 namespace graft {
 namespace {
 
@@ -22,29 +27,110 @@ void FrozenActivations::prepare(const Backbone& backbone, std::size_t boundary, 
                                 std::int64_t epochs) {
   backbone_ = &backbone;
   boundary_ = boundary;
+  shared_ = shared;
   const auto bytes_at = [&](std::size_t at) { return source_.samples.size() * views() * row_bytes(backbone, at); };
-  const std::size_t here = options_.keep == "off" ? 0 : bytes_at(boundary);
-  const std::size_t below = options_.keep == "off" || shared == boundary ? 0 : bytes_at(shared);
-  keeps_ = options_.keep == "memory" || (options_.keep == "auto" && here <= options_.memory);
-  shared_ = options_.keep == "memory" || here + below <= options_.memory ? shared : boundary;
+  if (options_.keep == "off")
+    keeps_ = false;
+  else
+    plan(bytes_at(boundary), shared == boundary ? 0 : bytes_at(shared));
   passes_ = keeps_ ? std::min(views(), static_cast<std::size_t>(epochs)) : static_cast<std::size_t>(epochs);
-  planned_bytes_ = !keeps_ ? 0 : here + (shared_ == boundary ? 0 : below);
+}
+
+/// Where rows are kept: in memory where they fit, and on disk too where a run may leave something.
+void FrozenActivations::plan(std::size_t here, std::size_t below) {
+  const auto fits = [&](std::size_t bytes) { return options_.keep != "disk" && bytes <= options_.memory; };
+  const bool must_be_in_memory = options_.keep == "memory";
+  if (!must_be_in_memory && !fits(here + below)) below = 0;
+  if (below == 0) shared_ = boundary_;
+  in_memory_ = must_be_in_memory || fits(here);
+  on_disk_ = !must_be_in_memory && !options_.stores.empty() && make_room(options_.stores, here + below);
+  if (options_.keep == "disk" && !on_disk_)
+    throw Error({"cache.activations",
+                 "is \"disk\", and there is no room for " + std::to_string((here >> 20) + 1) + " MB",
+                 "room in '" + options_.stores.string() + "'", "\"auto\" computes them anew every epoch"});
+  keeps_ = in_memory_ || on_disk_;
+  planned_bytes_ = keeps_ ? here + below : 0;
 }
 
 void FrozenActivations::trained_above(std::size_t boundary) {
   std::erase_if(caches_, [&](const auto& entry) { return entry.first > boundary; });
 }
 
-void FrozenActivations::ensure_view(std::uint64_t view, const std::function<void(std::size_t, std::size_t)>& progress,
-                                    const std::stop_token& stop) {
-  const auto report = [&](std::size_t done) { progress(done, source_.samples.size()); };
-  if (caches_[boundary_].holds(view)) return;
-  if (!caches_[shared_].holds(view)) caches_[shared_].fill(view, source_, part(0, shared_), report, stop);
-  if (shared_ != boundary_ && caches_[shared_].holds(view))
-    caches_[boundary_].fill_from(view, caches_[shared_], source_, part(shared_, boundary_));
+ActivationCache& FrozenActivations::cache_at(std::size_t boundary) {
+  auto cache = caches_.find(boundary);
+  if (cache == caches_.end())
+    cache = caches_
+                .emplace(boundary, ActivationCache(source_.samples, backbone_->crossing_sizes(boundary),
+                                                   store_at(boundary), in_memory_))
+                .first;
+  return cache->second;
 }
 
-void FrozenActivations::for_each_batch(const std::vector<std::vector<std::int64_t>>& batches, std::uint64_t epoch,
+/// What decides a row but the image and the view is the store's name. Images themselves are no work to make again.
+std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) const {
+  if (!on_disk_ || boundary == 0) return nullptr;
+  const Json key{{"layers", backbone_->part_digest(0, boundary)},
+                 {"input", to_json(source_.input)},
+                 {"augment", source_.augmentation.to_json()},
+                 {"precision", options_.precision},
+                 {"torch", torch_version()}};
+  const Json about{{"backbone", backbone_->path().filename().string()},
+                   {"boundary", backbone_->boundary_name(boundary)},
+                   {"input_size", source_.input.size}};
+  return std::make_shared<RowStore>(options_.stores / sha256(key.dump()), backbone_->crossing_sizes(boundary), about);
+}
+
+void FrozenActivations::ensure_view(std::uint64_t view, const Progress& progress, const std::stop_token& stop) {
+  ActivationCache& cache = cache_at(boundary_);
+  const bool first = !cache.holds(view);
+  const auto missing = cache.missing(view);
+  if (first && missing.size() < source_.samples.size())
+    options_.message(c10::str("frozen layers: ", source_.samples.size() - missing.size(), " of ",
+                              source_.samples.size(), " images are known from an earlier run"));
+  if (missing.empty()) return;
+  compute(view, progress, stop);
+  if (shared_ != boundary_ && !stop.stop_requested()) compute_above(view, missing);
+}
+
+/// The rows that are missing at the shared boundary, from the images.
+void FrozenActivations::compute(std::uint64_t view, const Progress& progress, const std::stop_token& stop) {
+  ActivationCache& cache = cache_at(shared_);
+  const auto missing = cache.missing(view);
+  if (missing.empty()) return;
+  Batches batches = batches_in_order(missing.size(), source_.batch_size);
+  for (auto& batch : batches)
+    for (auto& image : batch) image = missing[static_cast<std::size_t>(image)];
+  std::size_t done = source_.samples.size() - missing.size();
+  stream_activations(
+      source_, batches, [view](const Sample& sample) { return view_seed(sample, view); }, part(0, shared_),
+      [&](std::size_t i, const at::Tensor& rows) {
+        cache.put(view, batches[i], rows);
+        progress(done += batches[i].size(), source_.samples.size());
+      },
+      stop);
+}
+
+/// The rows of images at this boundary, from those at the shared one.
+void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std::int64_t>& images) {
+  const ActivationCache& below = cache_at(shared_);
+  ActivationCache& cache = cache_at(boundary_);
+  const FrozenPart layers = part(shared_, boundary_);
+  const auto batches = batches_in_order(images.size(), source_.batch_size);
+  const auto images_of = [&](std::size_t batch) {
+    std::vector<std::int64_t> chosen;
+    for (const auto i : batches[batch]) chosen.push_back(images[static_cast<std::size_t>(i)]);
+    return chosen;
+  };
+  OrderedParallel<at::Tensor>::run(
+      batches.size(), source_.workers,
+      [&](std::size_t batch) {
+        const torch::NoGradGuard no_grad;
+        return layers(below.rows(view, images_of(batch)));
+      },
+      [&](std::size_t batch, const at::Tensor& rows) { cache.put(view, images_of(batch), rows); });
+}
+
+void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epoch,
                                        const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
                                        const std::function<void(std::size_t, std::size_t)>& progress,
                                        const std::stop_token& stop) {
@@ -52,7 +138,7 @@ void FrozenActivations::for_each_batch(const std::vector<std::vector<std::int64_
     const std::uint64_t view = source_.augmentation.empty() ? 0 : epoch % options_.views;
     ensure_view(view, progress, stop);
     for (std::size_t i = 0; i < batches.size() && !stop.stop_requested(); ++i)
-      consume(caches_.at(boundary_).view(view).index_select(0, torch::tensor(batches[i])), batches[i]);
+      consume(cache_at(boundary_).rows(view, batches[i]), batches[i]);
     return;
   }
   const auto seed_of = [&](const Sample& sample) {

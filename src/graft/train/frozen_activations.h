@@ -1,6 +1,8 @@
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stop_token>
 
@@ -15,10 +17,13 @@ namespace graft {
 class FrozenActivations {
  public:
   struct Options {
-    std::string keep = "auto";  ///< "auto", "memory" or "off"
+    std::string keep = "auto";  ///< "auto", "memory", "disk" or "off"
     std::uint64_t views = 1;    ///< distinct augmented views when kept; 1 without augmentation
     std::uint64_t seed = 0;
-    std::size_t memory = 0;  ///< bytes that may be kept
+    std::size_t memory = 0;                             ///< bytes that may be kept in memory
+    std::filesystem::path stores{};                     ///< folder of what outlives a run; "" for none
+    std::string precision{};                            ///< the recipe's: rows of one are none of another's business
+    std::function<void(const std::string&)> message{};  ///< told what an earlier run has left
   };
 
   /// `engines` must outlive it.
@@ -31,8 +36,11 @@ class FrozenActivations {
   /// ones: what crosses it is computed once for all of them. Views kept at boundaries above which the phases so far
   /// have trained are dropped.
   /// @param epochs  passes over the images that the phases ask for, to tell how much there is to compute
+  /// @throws Error when they must be kept on disk and there is no room
   void prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared, std::int64_t epochs);
   bool keeps() const { return keeps_; }
+  /// Whether what is kept outlives the run.
+  bool on_disk() const { return on_disk_; }
   /// Bytes that all views will take at the boundaries in use.
   std::size_t planned_bytes() const { return planned_bytes_; }
   /// Forgets what lies above `boundary`, after layers above it were trained.
@@ -41,7 +49,7 @@ class FrozenActivations {
   /// Calls `consume` for batches of `order` in turn, on the calling thread, with float [n, …] that may be written to
   /// and the indices of its rows.
   /// @param epoch  decides the view (kept) or the augmentation's seed (not kept)
-  void for_each_batch(const std::vector<std::vector<std::int64_t>>& batches, std::uint64_t epoch,
+  void for_each_batch(const Batches& batches, std::uint64_t epoch,
                       const std::function<void(at::Tensor activations, const std::vector<std::int64_t>& rows)>& consume,
                       const std::function<void(std::size_t done, std::size_t total)>& progress,
                       const std::stop_token& stop);
@@ -49,8 +57,14 @@ class FrozenActivations {
  private:
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
-  void ensure_view(std::uint64_t view, const std::function<void(std::size_t, std::size_t)>& progress,
-                   const std::stop_token& stop);
+  using Progress = std::function<void(std::size_t done, std::size_t total)>;
+
+  void plan(std::size_t here, std::size_t below);
+  ActivationCache& cache_at(std::size_t boundary);
+  std::shared_ptr<RowStore> store_at(std::size_t boundary) const;
+  void ensure_view(std::uint64_t view, const Progress& progress, const std::stop_token& stop);
+  void compute(std::uint64_t view, const Progress& progress, const std::stop_token& stop);
+  void compute_above(std::uint64_t view, const std::vector<std::int64_t>& images);
 
   ImageSource source_;
   Options options_;
@@ -60,6 +74,8 @@ class FrozenActivations {
   std::size_t shared_ = 0;
   std::size_t passes_ = 1;
   bool keeps_ = false;
+  bool in_memory_ = true;
+  bool on_disk_ = false;
   std::size_t planned_bytes_ = 0;
   std::map<std::size_t, ActivationCache> caches_;
 };

@@ -75,7 +75,7 @@ void read_data(JsonReader reader, Recipe& recipe) {
 
 void read_cache(JsonReader reader, Recipe& recipe) {
   recipe.activations =
-      reader.choice("activations", recipe.activations, std::vector<std::string>{"auto", "memory", "off"});
+      reader.choice("activations", recipe.activations, std::vector<std::string>{"auto", "memory", "disk", "off"});
   recipe.views = reader.integer("views", recipe.views, Range::between(1, 10000));
   reader.finish();
 }

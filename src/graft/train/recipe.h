@@ -50,7 +50,7 @@ struct Recipe {
   std::string balance = "none";  ///< "none", or "loss": classes weighted by the inverse of their frequency
   OnBadImage on_bad_image = OnBadImage::kSkip;
   Augmentation augment;
-  std::string activations = "auto";  ///< "auto", "memory" or "off": whether what crosses the boundary is kept
+  std::string activations = "auto";  ///< "auto", "memory", "disk" or "off": where what crosses the boundary is kept
   std::int64_t views = 1;  ///< augmented views of each image that are kept; epoch e trains on view e mod views
   HeadSpec head;
   LossSpec loss;

@@ -24,8 +24,6 @@
 namespace graft {
 namespace {
 
-using Batches = std::vector<std::vector<std::int64_t>>;
-
 constexpr int kCheckpointFormat = 1;
 
 double metric_of(const ClassificationMetrics& metrics, const std::string& name) {
@@ -95,8 +93,8 @@ class Trainer::Run {
     if (!resumed_) start_folder();
     while (progress_.phase < recipe().phases.size())
       if (!run_phase()) return {};
-    return {true, export_run({spec_.recipe, spec_.backbone_facts, dataset_, best_, *network_, spec_.trust}, folder_,
-                             [&](const std::string& text) { message(text); })};
+    return {true, export_run({spec_.recipe, spec_.backbone_facts, dataset_, best_, *network_, spec_.environment.trust},
+                             folder_, [&](const std::string& text) { message(text); })};
   }
 
  private:
@@ -113,7 +111,7 @@ class Trainer::Run {
     const c10::Device device = resolve_device(recipe().device);
     if (!resumed_) check_backbone_file();
     load_data();
-    Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options(spec_.trust));
+    Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options(spec_.environment.trust));
     message(backbone.summary());
     for (const auto& note : backbone.notes()) message("note: " + note);
     auto head = build_head(recipe().head, backbone.num_features(), static_cast<std::int64_t>(dataset_.classes.size()),
@@ -171,13 +169,19 @@ class Trainer::Run {
 
   void prepare_activations() {
     if (memory_ == 0) memory_ = available_memory() / 2;
-    const FrozenActivations::Options options{recipe().activations, static_cast<std::uint64_t>(recipe().views),
-                                             recipe().seed, memory_};
+    const auto say = [this](const std::string& text) { message(text); };
+    const FrozenActivations::Options options{recipe().activations,
+                                             static_cast<std::uint64_t>(recipe().views),
+                                             recipe().seed,
+                                             memory_,
+                                             spec_.environment.stores,
+                                             recipe().precision,
+                                             say};
     const auto source = [&](Split split, const Augmentation& augmentation) {
       return ImageSource{dataset_.of(split), recipe().input, augmentation, recipe().batch_size, thread_count()};
     };
     engines_.emplace(FrozenEngines::Options{recipe().input, recipe().precision == "auto", thread_count(),
-                                            spec_.engine_probe, [this](const std::string& text) { message(text); }});
+                                            spec_.environment.engine_probe, say});
     train_.emplace(source(Split::kTrain, recipe().augment), options, *engines_);
     val_.emplace(source(Split::kVal, {}), options, *engines_);
   }
@@ -259,7 +263,8 @@ class Trainer::Run {
   std::string plan_text() const {
     if (!train_->keeps()) return "frozen layers run anew every epoch";
     return c10::str("frozen layers run once", recipe().augment.empty() ? "" : " a view", ", ",
-                    (train_->planned_bytes() + val_->planned_bytes() + 524288) / 1048576, " MB kept");
+                    (train_->planned_bytes() + val_->planned_bytes() + 524288) / 1048576, " MB kept",
+                    train_->on_disk() ? " for later runs too" : "");
   }
 
   /// Runs the rest of a phase. False when a stop was asked for.
@@ -411,7 +416,7 @@ Trainer::~Trainer() = default;
 Trainer::Trainer(Trainer&&) noexcept = default;
 Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
-Trainer Trainer::resume(const std::filesystem::path& folder, Trust trust, EngineProbe engine_probe) {
+Trainer Trainer::resume(const std::filesystem::path& folder, RunEnvironment environment) {
   const RunFolder files(folder);
   const std::string subject = "run '" + folder.string() + "'";
   if (!std::filesystem::exists(files.checkpoint()))
@@ -421,8 +426,7 @@ Trainer Trainer::resume(const std::filesystem::path& folder, Trust trust, Engine
   Checkpoint checkpoint = load_checkpoint(files.checkpoint());
   RunSpec spec;
   spec.folder = folder;
-  spec.trust = trust;
-  spec.engine_probe = std::move(engine_probe);
+  spec.environment = std::move(environment);
   spec.recipe = read_recipe(checkpoint.state.at("recipe"), folder);
   spec.recipe.threads = checkpoint.state.at("threads").get<int>();
   spec.data = (folder / checkpoint.state.at("data").get<std::string>()).lexically_normal();

@@ -11,14 +11,21 @@
 
 namespace graft {
 
+/// What a run takes from where it runs. No part of the recipe: elsewhere the same run comes to the same, sooner or
+/// later.
+struct RunEnvironment {
+  Trust trust = Trust::kScan;      ///< in the backbone's file
+  EngineProbe engine_probe{};      ///< finds fast engines for the frozen layers; may be empty
+  std::filesystem::path stores{};  ///< where frozen layers' activations outlive the run; "" nowhere
+};
+
 /// What a run starts from.
 struct RunSpec {
   Recipe recipe;
   std::filesystem::path data;
   std::filesystem::path folder;          ///< where the run's files go
   Json backbone_facts = Json::object();  ///< of the model card: {"name", "license"}; goes into the artifact
-  Trust trust = Trust::kScan;            ///< in the backbone's file
-  EngineProbe engine_probe{};            ///< finds fast engines for the frozen layers; may be empty
+  RunEnvironment environment{};
 };
 
 struct RunResult {
@@ -34,9 +41,9 @@ class Trainer {
   Trainer(Trainer&&) noexcept;
   Trainer& operator=(Trainer&&) noexcept;
 
-  /// Goes on with a run's folder, everything taken from its checkpoint but the trust and the probe.
+  /// Goes on with a run's folder, everything taken from its checkpoint but the environment.
   /// @throws Error when the folder holds no run, or the run is finished.
-  static Trainer resume(const std::filesystem::path& folder, Trust trust = Trust::kScan, EngineProbe engine_probe = {});
+  static Trainer resume(const std::filesystem::path& folder, RunEnvironment environment = {});
 
   /// Observers are told in the order in which they were added.
   void add_observer(std::shared_ptr<Observer> observer);

@@ -1,0 +1,163 @@
+#include "graft/data/row_store.h"
+
+#include <ATen/ATen.h>
+#include <c10/util/accumulate.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/core/hash.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kDigest = 64, kChecksum = 32;
+constexpr std::size_t kEntry = kDigest + 1 + kChecksum + 1;  // "digest checksum\n"
+
+std::string checksum_of(const at::Tensor& row) {
+  return sha256({static_cast<const char*>(row.const_data_ptr()), row.nbytes()}).substr(0, kChecksum);
+}
+
+}  // namespace
+
+/// An open file with a lock of its own.
+class RowStore::File {
+ public:
+  explicit File(fs::path path)
+      : path_(std::move(path)), handle_(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    if (handle_ < 0) fail("opened");
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() { ::close(handle_); }
+
+  void lock(int kind) const { ::flock(handle_, kind); }
+  std::size_t size() const {
+    struct stat facts {};
+    ::fstat(handle_, &facts);
+    return static_cast<std::size_t>(facts.st_size);
+  }
+  /// False when the file is shorter.
+  bool read(void* into, std::size_t count, std::size_t offset) const {
+    auto* bytes = static_cast<char*>(into);
+    while (count > 0) {
+      const auto done = ::pread(handle_, bytes, count, static_cast<off_t>(offset));
+      if (done <= 0) return false;
+      bytes += done, offset += static_cast<std::size_t>(done), count -= static_cast<std::size_t>(done);
+    }
+    return true;
+  }
+  void write(const void* from, std::size_t count, std::size_t offset) const {
+    const auto* bytes = static_cast<const char*>(from);
+    while (count > 0) {
+      const auto done = ::pwrite(handle_, bytes, count, static_cast<off_t>(offset));
+      if (done <= 0) fail("written");
+      bytes += done, offset += static_cast<std::size_t>(done), count -= static_cast<std::size_t>(done);
+    }
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error({"activation cache '" + path_.string() + "'", "cannot be " + what + " (" + std::strerror(errno) + ")",
+                 "a writable folder with room",
+                 "graft cache --clear makes room; --set cache.activations=memory does without"});
+  }
+
+  fs::path path_;
+  int handle_;
+};
+
+RowStore::RowStore(const fs::path& folder, std::vector<std::int64_t> sizes, const Json& about)
+    : folder_(folder),
+      sizes_(std::move(sizes)),
+      row_bytes_(static_cast<std::size_t>(c10::multiply_integers(sizes_)) * sizeof(float)) {
+  std::error_code failure;
+  fs::create_directories(folder, failure);  // what is wrong shows when the first file is opened
+  in_use_ = std::make_unique<File>(folder / "in_use");
+  in_use_->lock(LOCK_SH);
+  entries_ = std::make_unique<File>(folder / "entries");
+  rows_ = std::make_unique<File>(folder / "rows");
+  if (!fs::exists(folder / "about.json")) replace_file(folder / "about.json", about.dump(1) + "\n");
+  fs::last_write_time(folder / "in_use", fs::file_time_type::clock::now());
+  read_entries();
+}
+
+RowStore::~RowStore() = default;
+
+void RowStore::read_entries() {
+  std::string text(entries_->size() / kEntry * kEntry, '\0');
+  entries_->read(text.data(), text.size(), 0);
+  for (std::size_t i = 0; i * kEntry < text.size(); ++i)
+    places_[text.substr(i * kEntry, kDigest)] = {i, text.substr(i * kEntry + kDigest + 1, kChecksum)};
+}
+
+bool RowStore::find(const std::string& name, at::Tensor row) const {
+  TORCH_CHECK(row.sizes() == sizes_ && row.scalar_type() == at::kFloat && row.is_contiguous(), "not a row");
+  const auto place = places_.find(sha256(name));
+  if (place == places_.end()) return false;
+  const auto& [index, checksum] = place->second;
+  return rows_->read(row.mutable_data_ptr(), row_bytes_, index * row_bytes_) && checksum_of(row) == checksum;
+}
+
+void RowStore::add(const std::vector<std::string>& names, const at::Tensor& rows) {
+  const at::Tensor source = rows.to(at::kFloat).contiguous();
+  TORCH_CHECK(source.sizes().slice(1) == sizes_ && static_cast<std::size_t>(source.size(0)) == names.size(),
+              "not rows of this store");
+  entries_->lock(LOCK_EX);  // a killed process lets go of it
+  const std::size_t first = entries_->size() / kEntry;
+  // Rows first: an entry is never there without its row.
+  rows_->write(source.const_data_ptr(), source.nbytes(), first * row_bytes_);
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string digest = sha256(names[i]);
+    const std::string checksum = checksum_of(source[static_cast<std::int64_t>(i)]);
+    text += digest + " " + checksum + "\n";
+    places_[digest] = {first + i, checksum};
+  }
+  entries_->write(text.data(), text.size(), first * kEntry);
+  entries_->lock(LOCK_UN);
+}
+
+std::vector<StoredRows> list_row_stores(const fs::path& folder) {
+  std::vector<StoredRows> stores;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    if (!fs::exists(entry.path() / "about.json")) continue;
+    StoredRows store{entry.path(), read_json_file(entry.path() / "about.json"), 0, {}};
+    for (const auto& file : fs::directory_iterator(entry.path())) store.bytes += file.file_size();
+    store.last_used = std::chrono::file_clock::to_sys(fs::last_write_time(entry.path() / "in_use"));
+    stores.push_back(std::move(store));
+  }
+  std::ranges::sort(stores, {}, &StoredRows::last_used);
+  return stores;
+}
+
+bool remove_row_store(const fs::path& folder) {
+  const int handle = ::open((folder / "in_use").c_str(), O_RDWR | O_CLOEXEC);
+  const bool free = handle >= 0 && ::flock(handle, LOCK_EX | LOCK_NB) == 0;
+  if (free) fs::remove_all(folder);
+  if (handle >= 0) ::close(handle);
+  return free;
+}
+
+bool make_room(const fs::path& folder, std::uintmax_t bytes) {
+  fs::create_directories(folder);
+  const auto stores = list_row_stores(folder);
+  std::uintmax_t taken = 0;
+  for (const auto& store : stores) taken += store.bytes;
+  const std::uintmax_t budget = (fs::space(folder).available + taken) / 2;
+  for (auto store = stores.begin(); store != stores.end() && taken + bytes > budget; ++store)
+    if (remove_row_store(store->folder)) taken -= store->bytes;
+  return taken + bytes <= budget;
+}
+
+}  // namespace graft

@@ -1,0 +1,68 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "graft/core/json.h"
+
+namespace graft {
+
+/// Float rows of one shape that stay on disk between runs, each under the name of what it was computed from. Several
+/// processes may read and add at the same time; a row that was damaged on disk, or whose writer was killed, is not
+/// there. A folder of three files: `rows` (float32, one after the other), `entries` (a line a row: SHA-256 of the name,
+/// the first half of that of the row) and `about.json`.
+class RowStore {
+ public:
+  /// Opens the folder, or makes it. `about` tells a person what the rows are.
+  /// @param sizes  of one row
+  /// @throws Error when the folder cannot be made or written.
+  RowStore(const std::filesystem::path& folder, std::vector<std::int64_t> sizes, const Json& about);
+  ~RowStore();
+  RowStore(const RowStore&) = delete;
+  RowStore& operator=(const RowStore&) = delete;
+
+  /// Copies the row into `row`, float and contiguous. False when it is not there.
+  bool find(const std::string& name, at::Tensor row) const;
+  /// Adds rows [n, …] in the order of their names. Of two rows of one name the later counts.
+  /// @throws Error when the disk is full.
+  void add(const std::vector<std::string>& names, const at::Tensor& rows);
+
+ private:
+  class File;
+
+  void read_entries();
+
+  std::filesystem::path folder_;
+  std::vector<std::int64_t> sizes_;
+  std::size_t row_bytes_;
+  std::unique_ptr<File> entries_, rows_, in_use_;
+  struct Place {
+    std::size_t index;
+    std::string checksum;
+  };
+  std::unordered_map<std::string, Place> places_;  // by the SHA-256 of the name
+};
+
+/// A RowStore on disk.
+struct StoredRows {
+  std::filesystem::path folder;
+  Json about;
+  std::uintmax_t bytes = 0;
+  std::chrono::system_clock::time_point last_used;
+};
+
+/// The stores in a folder, the one used longest ago first.
+std::vector<StoredRows> list_row_stores(const std::filesystem::path& folder);
+/// Removes a store that nobody has open. False when somebody has.
+bool remove_row_store(const std::filesystem::path& folder);
+/// Whether stores of `bytes` more would take at most half of the room that there is without any. Removes stores used
+/// longest ago until they do.
+bool make_room(const std::filesystem::path& folder, std::uintmax_t bytes);
+
+}  // namespace graft
