@@ -14,7 +14,9 @@ void add_train(CLI::App& program, Outcome& outcome);
 void add_evaluate(CLI::App& program, Outcome& outcome);
 void add_predict(CLI::App& program, Outcome& outcome);
 void add_inspect(CLI::App& program, Outcome& outcome);
+void add_export(CLI::App& program, Outcome& outcome);
 void add_verify(CLI::App& program, Outcome& outcome);
+void add_audit(CLI::App& program, Outcome& outcome);
 void add_models(CLI::App& program, Outcome& outcome);
 void add_recipe(CLI::App& program, Outcome& outcome);
 

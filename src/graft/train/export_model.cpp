@@ -1,4 +1,4 @@
-#include "graft/train/export_run.h"
+#include "graft/train/export_model.h"
 
 #include <torch/torch.h>
 
@@ -34,82 +34,87 @@ std::map<std::string, at::Tensor> tensors_of(const torch::jit::Module& module) {
   return tensors;
 }
 
-ArtifactMetadata metadata_of(const FinishedRun& run) {
+ArtifactMetadata metadata_of(const ModelSource& source) {
   ArtifactMetadata metadata;
-  metadata.task = run.recipe.task;
-  metadata.classes = run.dataset.classes;
-  metadata.input = run.recipe.input;
-  metadata.num_features = run.network.backbone().num_features();
-  Recipe portable = run.recipe;
+  metadata.task = source.recipe.task;
+  metadata.precision = source.precision;
+  metadata.classes = source.dataset.classes;
+  metadata.input = source.recipe.input;
+  metadata.num_features = source.network.backbone().num_features();
+  Recipe portable = source.recipe;
   portable.backbone = portable.backbone.filename();
   metadata.recipe = to_json(portable, {});
-  metadata.backbone = run.backbone_facts;
-  metadata.backbone["file"] = run.recipe.backbone.filename().string();
-  metadata.backbone["sha256"] = sha256_file(run.recipe.backbone);
+  metadata.backbone = source.backbone_facts;
+  metadata.backbone["file"] = source.recipe.backbone.filename().string();
+  metadata.backbone["sha256"] = sha256_file(source.recipe.backbone);
   Json images;
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest})
-    images[to_string(split)] = run.dataset.of(split).size();
-  metadata.data = {{"name", run.dataset.name}, {"images", images}, {"skipped", run.dataset.skipped.size()}};
+    images[to_string(split)] = source.dataset.of(split).size();
+  metadata.data = {{"name", source.dataset.name}, {"images", images}, {"skipped", source.dataset.skipped.size()}};
   return metadata;
 }
 
-torch::jit::Module compose(const FinishedRun& run, const ArtifactMetadata& metadata) {
-  Backbone backbone = run.network.backbone().reload();
-  backbone.set_tensors(under(run.best, "backbone."));
+torch::jit::Module compose(const ModelSource& source, const ArtifactMetadata& metadata) {
+  Backbone backbone = source.network.backbone().reload();
+  backbone.set_tensors(under(source.tensors, "backbone."));
   auto head =
-      build_head(run.recipe.head, backbone.num_features(), static_cast<std::int64_t>(metadata.classes.size()), 0);
-  restore_tensors(tensors_of(head), under(run.best, "head."), "best head");
+      build_head(source.recipe.head, backbone.num_features(), static_cast<std::int64_t>(metadata.classes.size()), 0);
+  restore_tensors(tensors_of(head), under(source.tensors, "head."), "head");
   return compose_artifact(backbone.module(), head, metadata);
 }
 
 /// A few validation images as the network sees them.
-at::Tensor proof_images(const FinishedRun& run) {
-  auto samples = run.dataset.of(Split::kVal);
+at::Tensor proof_images(const ModelSource& source) {
+  auto samples = source.dataset.of(Split::kVal);
   samples.resize(std::min(samples.size(), kProofImages));
   std::vector<at::Tensor> images;
-  for (const auto& sample : samples) images.push_back(load_image(sample, run.recipe.input, {}, 0));
-  return normalize_images(at::stack(images), run.recipe.input);
+  for (const auto& sample : samples) images.push_back(load_image(sample, source.recipe.input, {}, 0));
+  return normalize_images(at::stack(images), source.recipe.input);
 }
 
-at::Tensor trained_logits(const FinishedRun& run, const at::Tensor& images) {
+at::Tensor network_logits(const ModelSource& source, const at::Tensor& images) {
   torch::NoGradGuard no_grad;
-  Network& network = run.network;
+  Network& network = source.network;
   auto tensors = tensors_of(network.head());
-  restore_tensors(tensors, under(run.best, "head."), "best head");
-  network.backbone().set_tensors(under(run.best, "backbone."));
+  restore_tensors(tensors, under(source.tensors, "head."), "head");
+  network.backbone().set_tensors(under(source.tensors, "backbone."));
   network.eval();
   const at::Tensor features = network.backbone().module().forward({images.to(network.device())}).toTensor();
   return network.head().forward({features}).toTensor().cpu();
 }
 
-Json measure(const FinishedRun& run, const std::filesystem::path& file) {
-  const Predictor predictor = Predictor::load(file, "cpu", run.trust);
-  Json metrics;
-  for (const Split split : {Split::kVal, Split::kTest})
-    if (run.dataset.has(split))
-      metrics[to_string(split)] =
-          to_json(evaluate(predictor, run.dataset.of(split), thread_count(), [](std::size_t) {}));
-  return metrics;
+ExportedModel measure(const ModelSource& source, const std::filesystem::path& file) {
+  const Predictor predictor = Predictor::load(file, "cpu", source.trust);
+  ExportedModel exported;
+  for (const Split split : {Split::kVal, Split::kTest}) {
+    if (!source.dataset.has(split)) continue;
+    const auto samples = source.dataset.of(split);
+    const at::Tensor rows = probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+    exported.metrics[to_string(split)] = to_json(classification_metrics(rows, labels_of(samples), predictor.classes()));
+    if (split == Split::kVal) exported.val_probabilities = rows;
+  }
+  return exported;
 }
 
 }  // namespace
 
-Json export_run(const FinishedRun& run, const RunFolder& folder,
-                const std::function<void(const std::string&)>& message) {
-  ArtifactMetadata metadata = metadata_of(run);
-  const auto module = compose(run, metadata);
-  message("exporting " + folder.model().string());
-  // The name model.pt appears once the file is proven and carries its own figures.
-  replace_file(folder.model(), [&](const std::filesystem::path& temporary) {
+ExportedModel export_model(const ModelSource& source, const std::filesystem::path& file,
+                           const std::function<void(const std::string&)>& message) {
+  ArtifactMetadata metadata = metadata_of(source);
+  const auto module = compose(source, metadata);
+  ExportedModel exported;
+  message("exporting " + file.string());
+  replace_file(file, [&](const std::filesystem::path& temporary) {
     save_artifact(temporary, module, metadata);
-    const at::Tensor images = proof_images(run);
-    prove_artifact(temporary, images, trained_logits(run, images), run.trust);
+    const at::Tensor images = proof_images(source);
+    prove_artifact(temporary, images, network_logits(source, images), source.trust);
     message("measuring the exported file on the validation images");
-    metadata.metrics = measure(run, temporary);
+    exported = measure(source, temporary);
+    exported.images = metadata.data["images"];
+    metadata.metrics = exported.metrics;
     save_artifact(temporary, module, metadata);
   });
-  replace_file(folder.metrics(), metadata.metrics.dump(2) + "\n");
-  return metadata.metrics;
+  return exported;
 }
 
 }  // namespace graft

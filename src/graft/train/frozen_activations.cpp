@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "graft/train/stopwatch.h"
+
 namespace graft {
 namespace {
 
@@ -54,9 +56,11 @@ void FrozenActivations::ensure_view(std::uint64_t view, const std::function<void
                                     const std::stop_token& stop) {
   const auto report = [&](std::size_t done) { progress(done, source_.samples.size()); };
   if (caches_[boundary_].holds(view)) return;
+  const Stopwatch watch;
   if (!caches_[shared_].holds(view)) caches_[shared_].fill(view, source_, part(0, shared_), report, stop);
   if (shared_ != boundary_ && caches_[shared_].holds(view))
     caches_[boundary_].fill_from(view, caches_[shared_], source_, part(shared_, boundary_));
+  filling_seconds_ += watch.seconds();
 }
 
 void FrozenActivations::for_each_batch(const std::vector<std::vector<std::int64_t>>& batches, std::uint64_t epoch,

@@ -31,6 +31,8 @@ class FrozenActivations {
   bool keeps() const { return keeps_; }
   /// Bytes that all views will take at the boundaries in use.
   std::size_t planned_bytes() const { return planned_bytes_; }
+  /// Seconds that computing kept views has taken so far.
+  double filling_seconds() const { return filling_seconds_; }
   /// Forgets what lies above `boundary`, after layers above it were trained.
   void trained_above(std::size_t boundary);
 
@@ -54,6 +56,7 @@ class FrozenActivations {
   std::size_t shared_ = 0;
   bool keeps_ = false;
   std::size_t planned_bytes_ = 0;
+  double filling_seconds_ = 0;
   std::map<std::size_t, ActivationCache> caches_;
 };
 
