@@ -52,12 +52,6 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string short_count(std::int64_t number) {
-  if (number >= 1000000) return fmt::format("{:.1f} M", static_cast<double>(number) / 1e6);
-  if (number >= 1000) return fmt::format("{:.1f} k", static_cast<double>(number) / 1e3);
-  return fmt::format("{}", number);
-}
-
 ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::show(const std::string& label, std::size_t done, std::size_t total) {

@@ -17,9 +17,6 @@ void print_json(const Json& json);
 /// Rows of a table, the first its heading, in columns as wide as their widest cell.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 
-/// "3.4 M".
-std::string short_count(std::int64_t number);
-
 /// A line on standard error that is drawn over and over where that is a terminal, and nothing elsewhere.
 class ProgressLine {
  public:

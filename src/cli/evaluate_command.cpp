@@ -6,6 +6,7 @@
 #include "graft/core/names.h"
 #include "graft/core/runtime.h"
 #include "graft/train/evaluate.h"
+#include "graft/train/event_text.h"
 #include "trust_flag.h"
 
 namespace graft::cli {
@@ -48,9 +49,7 @@ void run_evaluate(const EvaluateOptions& options, bool json) {
   set_thread_count(0);
   const Predictor predictor = Predictor::load(options.model, options.device, options.trust);
   const double val = predictor.metadata().recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
-  const auto name_skipped = [](const SkippedImage& image) {
-    fmt::print(stderr, "left out: {}: {}\n", image.path.string(), image.reason);
-  };
+  const auto name_skipped = [](const SkippedImage& image) { fmt::print(stderr, "{}\n", text_of(image)); };
   Dataset dataset = load_dataset(options.data, {val, OnBadImage::kSkip, thread_count(), name_skipped});
   match_classes(dataset, predictor.classes());
   const auto samples = choose_split(dataset, options.split);

@@ -32,9 +32,10 @@ int run(int argc, char** argv) {
                            fmt::format("graft {}\nlibtorch {}", graft::graft_version(), graft::torch_version()));
   program.require_subcommand(0, 1);  // an unknown word is then named as such
   graft::cli::Outcome outcome;
-  for (const auto add : {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict,
-                         graft::cli::add_inspect, graft::cli::add_verify, graft::cli::add_models, graft::cli::add_cache,
-                         graft::cli::add_recipe, graft::cli::add_find_engine})
+  for (const auto add :
+       {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict, graft::cli::add_inspect,
+        graft::cli::add_export, graft::cli::add_verify, graft::cli::add_audit, graft::cli::add_models,
+        graft::cli::add_cache, graft::cli::add_recipe, graft::cli::add_find_engine})
     add(program, outcome);
   try {
     program.parse(argc, argv);

@@ -1,6 +1,7 @@
 #include "command.h"
 #include "console.h"
 #include "format.h"
+#include "graft/core/short_count.h"
 #include "home.h"
 
 namespace graft::cli {

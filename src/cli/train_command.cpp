@@ -76,12 +76,9 @@ std::string default_folder(const fs::path& data) {
 }
 
 void print_result(const RunResult& result, const fs::path& folder, std::FILE* out) {
-  for (const auto& [split, metrics] : result.metrics.items())
-    fmt::print(out,
-               "{}: accuracy {:.2f} %, balanced {:.2f} %, macro F1 {:.3f}, loss {:.4f} on {} images (measured on the "
-               "exported file)\n",
-               split, 100 * metrics["accuracy"].get<double>(), 100 * metrics["balanced_accuracy"].get<double>(),
-               metrics["macro_f1"].get<double>(), metrics["loss"].get<double>(), metrics["images"].get<std::int64_t>());
+  Json by_split = result.metrics["best"];
+  for (const char* place : {"phase", "epoch"}) by_split.erase(place);
+  print_figures(out, by_split);
   fmt::print(out, "model: {}\ntry: graft predict {} PHOTO\n", (folder / "model.pt").string(),
              (folder / "model.pt").string());
 }

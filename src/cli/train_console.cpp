@@ -1,5 +1,6 @@
 #include "train_console.h"
 #include "format.h"
+#include "graft/train/event_text.h"
 
 namespace graft::cli {
 
@@ -11,14 +12,10 @@ void TrainConsole::on_message(const std::string& text) {
 
 void TrainConsole::on_skipped_image(const SkippedImage& image) {
   progress_.clear();
-  fmt::print(stderr, "left out: {}: {}\n", image.path.string(), image.reason);
+  fmt::print(stderr, "{}\n", text_of(image));
 }
 
-void TrainConsole::on_phase(const PhaseRecord& phase) {
-  on_message(fmt::format("phase {}/{} '{}': {} epochs, {} parameters train, {} frozen, boundary at {}; {}",
-                         phase.phase + 1, phase.phases, phase.name, phase.epochs, short_count(phase.trained_parameters),
-                         short_count(phase.frozen_parameters), phase.boundary, phase.plan));
-}
+void TrainConsole::on_phase(const PhaseRecord& phase) { on_message(text_of(phase)); }
 
 void TrainConsole::on_frozen_progress(std::size_t done, std::size_t total) {
   if (!quiet_) progress_.show("frozen layers", done, total);
@@ -28,10 +25,15 @@ void TrainConsole::on_step(std::int64_t step, std::int64_t steps) {
   if (!quiet_) progress_.show("step", static_cast<std::size_t>(step), static_cast<std::size_t>(steps));
 }
 
-void TrainConsole::on_epoch(const EpochRecord& epoch) {
-  on_message(fmt::format("  epoch {:>3}/{}  loss {:.4f}  val loss {:.4f}  accuracy {:.2f} %{}", epoch.epoch + 1,
-                         epoch.epochs, epoch.train_loss, epoch.validation.loss, 100 * epoch.validation.accuracy,
-                         epoch.best ? "  best" : ""));
+void TrainConsole::on_epoch(const EpochRecord& epoch) { on_message(text_of(epoch)); }
+
+void print_figures(std::FILE* out, const Json& by_split) {
+  for (const auto& [split, metrics] : by_split.items())
+    fmt::print(out,
+               "{}: accuracy {:.2f} %, balanced {:.2f} %, macro F1 {:.3f}, loss {:.4f} on {} images (measured on the "
+               "exported file)\n",
+               split, 100 * metrics["accuracy"].get<double>(), 100 * metrics["balanced_accuracy"].get<double>(),
+               metrics["macro_f1"].get<double>(), metrics["loss"].get<double>(), metrics["images"].get<std::int64_t>());
 }
 
 }  // namespace graft::cli

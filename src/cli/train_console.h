@@ -25,4 +25,7 @@ class TrainConsole : public Observer {
   ProgressLine progress_;
 };
 
+/// A line a split of what was measured on an exported file.
+void print_figures(std::FILE* out, const Json& by_split);
+
 }  // namespace graft::cli

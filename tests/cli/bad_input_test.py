@@ -89,27 +89,37 @@ class RunFolderTest(RefusedRunTest):
     def finish(self):
         result = self.train("--set", "phases.0.epochs=1")
         self.assertEqual(result.returncode, 0, result.stderr)
-        return {path.name: path.read_bytes() for path in self.out.iterdir()}
+        return self.content()
+
+    def content(self):
+        return {str(path): path.read_bytes() for path in self.out.rglob("*") if path.is_file()}
 
     def test_a_run_is_never_overwritten(self):
         before = self.finish()
         self.assert_failed(self.train("--seed", 1), str(self.out), "holds a run already", "--resume")
-        self.assertEqual({path.name: path.read_bytes() for path in self.out.iterdir()}, before)
+        self.assertEqual(self.content(), before)
 
     def test_a_finished_run_has_nothing_to_resume(self):
         before = self.finish()
         self.assert_failed(graft("train", "--resume", self.out), str(self.out), "is finished")
-        self.assertEqual({path.name: path.read_bytes() for path in self.out.iterdir()}, before)
+        self.assertEqual(self.content(), before)
 
     def test_a_folder_without_a_run_cannot_be_resumed(self):
-        self.assert_failed(graft("train", "--resume", self.folder), str(self.folder), "checkpoint.pt")
+        self.assert_failed(graft("train", "--resume", self.folder), str(self.folder), "checkpoint/last.pt")
 
     def test_a_damaged_checkpoint(self):
         self.finish()
         (self.out / "model.pt").unlink()
-        whole = (self.out / "checkpoint.pt").read_bytes()
-        (self.out / "checkpoint.pt").write_bytes(whole[: len(whole) // 2])
-        self.assert_failed(graft("train", "--resume", self.out), "checkpoint.pt", "damaged")
+        checkpoint = self.out / "checkpoint/last.pt"
+        checkpoint.write_bytes(checkpoint.read_bytes()[: checkpoint.stat().st_size // 2])
+        self.assert_failed(graft("train", "--resume", self.out), "last.pt", "damaged")
+
+    def test_a_best_checkpoint_of_another_run(self):
+        self.finish()
+        other = self.out / "checkpoint/best.pt"
+        (self.out / "model.pt").unlink()
+        other.unlink()
+        self.assert_failed(graft("train", "--resume", self.out), "best.pt", "does not hold the best epoch")
 
 
 class UsageTest(program.ProgramTest):
@@ -128,6 +138,10 @@ class UsageTest(program.ProgramTest):
             "--csv": ("predict", "model.pt", "photo.jpg", "--csv", "--json"),
             "--split": ("evaluate", "model.pt", PHOTOS, "--split", "holdout"),
             "FILE": ("inspect",),
+            "RUN": ("export", "-o", "model.pt"),
+            "--out": ("export", self.folder),
+            "--checkpoint": ("export", self.folder, "-o", "model.pt", "--checkpoint", "average"),
+            "--precision": ("export", self.folder, "-o", "model.pt", "--precision", "int8"),
         }
         for word, command in commands.items():
             with self.subTest(command=command):
@@ -135,7 +149,8 @@ class UsageTest(program.ProgramTest):
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_help_is_no_mistake(self):
-        for command in ("train", "evaluate", "predict", "inspect", "verify", "models", "recipe"):
+        for command in ("train", "evaluate", "predict", "inspect", "export", "verify", "audit", "models",
+                        "recipe"):
             self.assertIn("example: graft " + command, self.succeed(command, "--help").stdout)
 
 
@@ -153,7 +168,8 @@ class JsonErrorTest(RefusedRunTest):
 
     def test_every_command_answers_in_json(self):
         for command in (("evaluate", "none.pt", PHOTOS), ("predict", "none.pt", PHOTOS), ("inspect", "none.pt"),
-                        ("verify", "none.pt"), ("recipe", "--check", "none.json")):
+                        ("verify", "none.pt"), ("recipe", "--check", "none.json"), ("audit", "none.csv"),
+                        ("export", "none.run", "-o", "new.pt")):
             with self.subTest(command=command[0]):
                 result = graft(*command, "--json", cwd=self.folder)
                 self.assert_failed(result, "none.")

@@ -82,12 +82,13 @@ class FrozenTest(program.ProgramTest):
                 self.assert_trained(result, *(name for name in parameters if name.startswith("layer4.")))
 
     def test_the_best_epoch_is_what_is_exported(self):
-        """The head in the artifact is the checkpoint's best."""
+        """The head in the artifact is that of checkpoint/best.pt."""
         run = self.folder / "run"
         options = ("--backbone", backbone("tiny_cnn.scripted"), "--set", "input.size=32", *SMALL)
         self.succeed("train", PHOTOS, *options, *self.finetune('["head", "last:1"]'), "--out", run)
-        checkpoint, artifact = run_state.checkpoint_tensors(run), run_state.module_tensors(run / "model.pt")
-        best = {name.removeprefix("best/"): t for name, t in checkpoint.items() if name.startswith("best/")}
+        artifact = run_state.module_tensors(run / "model.pt")
+        checkpoint = run_state.checkpoint_tensors(run, "best")
+        best = {name.removeprefix("network/"): tensor for name, tensor in checkpoint.items()}
         self.assertIn("head.linear_0.weight", best)
         self.assertEqual(run_state.differing({name: artifact[name] for name in best}, best), [])
         self.assertTrue(all(torch.isfinite(tensor).all() for tensor in best.values()))

@@ -18,10 +18,10 @@ class FullDiskTest(program.ProgramTest):
     def whole_run_sizes(self) -> dict[str, int]:
         result = self.train("whole", None)
         self.assertEqual(result.returncode, 0, result.stderr)
-        return {path.name: path.stat().st_size for path in self.out.iterdir()}
+        return {path.name: path.stat().st_size for path in self.out.rglob("*")}
 
     def assert_nothing_half_written(self):
-        left = {path.name for path in self.out.iterdir()} if self.out.exists() else set()
+        left = {path.name for path in self.out.rglob("*")}
         self.assertNotIn("model.pt", left)
         self.assertEqual([name for name in left if ".tmp" in name], [])
         return left
@@ -39,7 +39,7 @@ class FullDiskTest(program.ProgramTest):
     def test_no_room_for_the_first_checkpoint(self):
         sizes = self.whole_run_sizes()
         limit = max(sizes["recipe.json"], sizes["split.csv"])
-        self.assert_failed(self.train("run", limit), str(self.out / "checkpoint.pt"), "cannot be written")
+        self.assert_failed(self.train("run", limit), str(self.out / "checkpoint/last.pt"), "cannot be written")
         self.assert_folder_is_free()
 
     def test_no_room_for_the_artifact(self):

@@ -1,6 +1,5 @@
 """A run that is interrupted, killed and resumed ends bit for bit where one ends that was left alone."""
 
-import json
 import shutil
 import signal
 import time
@@ -52,16 +51,18 @@ class StoppedRun(program.ProgramTest):
         process.send_signal(how)
         status = process.wait(program.PATIENCE_SECONDS)
         self.assertEqual(status, -how if how == signal.SIGKILL else INTERRUPTED, "the run was not caught in time")
-        self.assertTrue((run / "checkpoint.pt").is_file())
+        self.assertTrue((run / "checkpoint/last.pt").is_file())
         self.assertFalse((run / "model.pt").exists())
 
     def assert_same_run(self, name, expected):
         found, expected = self.run_folder(name), self.run_folder(expected)
         self.assertEqual(run_state.history(found), run_state.history(expected))
-        for tensors, file in ((run_state.checkpoint_tensors, ""), (run_state.module_tensors, "model.pt")):
-            self.assertEqual(run_state.differing(tensors(found / file), tensors(expected / file)), [])
-        metrics = [json.loads((run / "metrics.json").read_text()) for run in (found, expected)]
-        self.assertEqual(*metrics)
+        tensors = [{name: run_state.checkpoint_tensors(run, name) for name in ("last", "best")}
+                   | {"model": run_state.module_tensors(run / "model.pt")} for run in (found, expected)]
+        for part, of_whole in tensors[1].items():
+            self.assertEqual(run_state.differing(tensors[0][part], of_whole), [], part)
+        self.assertEqual(run_state.metrics(found), run_state.metrics(expected))
+        self.assertEqual((found / "predictions.csv").read_bytes(), (expected / "predictions.csv").read_bytes())
 
     def check(self, content, threads, stops):
         """stops: (epochs in the history, signal), one after the other on the same run."""

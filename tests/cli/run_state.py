@@ -1,5 +1,6 @@
 """What a run's folder holds, as Python reads it."""
 
+import csv
 import json
 import pathlib
 import warnings
@@ -23,17 +24,32 @@ def module_tensors(path: pathlib.Path) -> dict[str, torch.Tensor]:
     return dict(module.named_parameters()) | dict(module.named_buffers())
 
 
-def checkpoint_tensors(run: pathlib.Path) -> dict[str, torch.Tensor]:
-    tensors = torch.load(run / "checkpoint.pt", weights_only=True)
+def checkpoint_tensors(run: pathlib.Path, name: str = "last") -> dict[str, torch.Tensor]:
+    tensors = torch.load(run / f"checkpoint/{name}.pt", weights_only=True)
     del tensors["state.json"]
     return dict(tensors)
 
 
 def history(run: pathlib.Path) -> list[dict]:
-    """One record an epoch, without the seconds that it took."""
+    """One record an epoch, without the time that it took."""
     path = run / "history.jsonl"
     records = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+    return [without_time(record) for record in records]
+
+
+def metrics(run: pathlib.Path) -> dict:
+    """metrics.json without the time that the run took."""
+    content = json.loads((run / "metrics.json").read_text())
+    return content | {"timing": sorted(content["timing"]), "last": without_time(content["last"])}
+
+
+def without_time(record: dict) -> dict:
+    return {key: value for key, value in record.items() if key not in ("seconds", "images_per_second")}
+
+
+def table(path: pathlib.Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def differing(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> list[str]:

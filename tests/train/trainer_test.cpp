@@ -9,6 +9,7 @@
 #include "graft/backbone/backbone.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/train/checkpoint.h"
 #include "support/fixture_backbones.h"
 #include "support/temporary_folder.h"
 
@@ -67,7 +68,8 @@ TEST(Trainer, LeavesACompleteRun) {
   test::TemporaryFolder folder;
   const RunResult result = train(small_recipe(), folder / "run");
   EXPECT_TRUE(result.finished);
-  for (const char* file : {"recipe.json", "metrics.json", "history.jsonl", "model.pt", "checkpoint.pt", "split.csv"})
+  for (const char* file : {"recipe.json", "metrics.json", "history.jsonl", "model.pt", "checkpoint/last.pt",
+                           "checkpoint/best.pt", "split.csv", "skipped.csv", "predictions.csv", "log.txt"})
     EXPECT_TRUE(std::filesystem::exists(folder / "run" / file)) << file;
   for (const auto& check : verify_artifact(folder / "run/model.pt")) EXPECT_TRUE(check.passed) << check.name;
   EXPECT_EQ(read_json_file(folder / "run/metrics.json"), result.metrics);
@@ -122,6 +124,53 @@ TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
     EXPECT_TRUE(Trainer::resume(part).run().finished);
     EXPECT_EQ(digest(part), digest(folder / "whole")) << "stopped at step " << step;
   }
+}
+
+/// Asks for a stop at the end of the given epoch of the run.
+class StopAfter : public Observer {
+ public:
+  StopAfter(std::stop_source& stop, int epochs) : stop_(stop), left_(epochs) {}
+  void on_epoch(const EpochRecord&) override {
+    if (--left_ == 0) stop_.request_stop();
+  }
+
+ private:
+  std::stop_source& stop_;
+  int left_;
+};
+
+/// Stops a run after its first epoch, which is its best so far, at the moment between the writing of its two files.
+void stop_before_best_is_written(const std::filesystem::path& folder) {
+  std::stop_source stop;
+  Trainer trainer(spec(two_phases(), folder));
+  trainer.add_observer(std::make_shared<StopAfter>(stop, 1));
+  EXPECT_FALSE(trainer.run(stop.get_token()).finished);
+  EXPECT_TRUE(load_checkpoint(folder / "checkpoint/last.pt").under("phase_best").empty());  // the same as the best
+  EXPECT_TRUE(std::filesystem::remove(folder / "checkpoint/best.pt"));
+}
+
+TEST(Trainer, ARunThatEndsBetweenItsTwoCheckpointsLosesNothing) {
+  test::TemporaryFolder folder;
+  train(two_phases(), folder / "whole");
+  stop_before_best_is_written(folder / "stopped");
+  EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
+  EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+}
+
+TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["phases"][0]["optimizer"] = Json::parse(R"({"sgd": {"lr": 1.0}})");  // later epochs are worse than the first
+  recipe["phases"][0]["epochs"] = 8;
+  recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
+  recipe["stop"]["metric"] = "loss";
+  const RunResult result = train(recipe, folder / "run");
+  EXPECT_LT(result.metrics["best"]["epoch"], 8);
+  EXPECT_EQ(result.metrics["last"]["epoch"], 8);
+  const auto last = load_checkpoint(folder / "run/checkpoint/last.pt").under("network");
+  const auto best = load_checkpoint(folder / "run/checkpoint/best.pt").under("network");
+  EXPECT_EQ(last.size(), best.size());
+  EXPECT_FALSE(last.at("head.linear_0.weight").equal(best.at("head.linear_0.weight")));
 }
 
 TEST(Trainer, FrozenTensorsStayBitIdentical) {

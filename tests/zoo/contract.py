@@ -231,7 +231,7 @@ class FileContract:
             own = {name for name in parameters if name in after and name.startswith(f"{stage}.")}
             self.expect(bool(own), f"stage {stage} holds no parameter")
             self.expect(own <= named, f"stage {stage} holds what `train` leaves: {listed(own - named)}")
-        measured = json.loads((run / "metrics.json").read_text())["val"]["loss"]
+        measured = json.loads((run / "metrics.json").read_text())["best"]["val"]["loss"]
         trained = records[-1]["val_loss"]
         text = f"training measured a loss of {trained:.5f}, the artifact has {measured:.5f}"
         self.expect(abs(measured - trained) <= LOSS * abs(measured), text)

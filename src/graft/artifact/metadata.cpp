@@ -1,7 +1,6 @@
 #include "graft/artifact/metadata.h"
 
-#include <algorithm>
-
+#include "graft/artifact/precision.h"
 #include "graft/core/error.h"
 
 namespace graft {
@@ -17,6 +16,7 @@ Json member_or_empty(JsonReader& reader, const std::string& key) {
 Json to_json(const ArtifactMetadata& metadata) {
   return {{"graft_artifact", kArtifactFormat},
           {"task", metadata.task},
+          {"precision", metadata.precision},
           {"classes", metadata.classes},
           {"input", to_json(metadata.input)},
           {"num_features", metadata.num_features},
@@ -39,6 +39,7 @@ ArtifactMetadata read_metadata(const std::string& text, const std::string& subje
                  "format " + std::to_string(kArtifactFormat) + " or older", "update Graft"});
   ArtifactMetadata metadata;
   metadata.task = reader.string("task", "");
+  metadata.precision = reader.choice("precision", metadata.precision, precision_names());
   metadata.classes = reader.strings("classes", {});
   metadata.input = read_input_spec(reader.object("input"), {});
   metadata.num_features = reader.integer("num_features", 0, Range::at_least(1));

@@ -11,6 +11,7 @@ namespace graft {
 /// What an artifact says of itself: its extra file graft.json. Holds no path of anyone's machine.
 struct ArtifactMetadata {
   std::string task = "single_label";
+  std::string precision = "fp32";  ///< see Precision
   std::vector<std::string> classes;
   InputSpec input;
   std::int64_t num_features = 0;

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "graft/artifact/artifact.h"
+#include "graft/artifact/precision.h"
 
 namespace graft {
 namespace {
@@ -28,7 +29,9 @@ Check check_golden_pair(Artifact& artifact) {
   if (answer.sizes() != expected.sizes())
     return {"golden pair", false, c10::str("answers ", answer.sizes(), " for ", expected.sizes())};
   const double difference = (answer - expected).abs().max().item<double>();
-  return {"golden pair", difference <= kGoldenTolerance, c10::str("largest difference ", difference)};
+  const Precision& precision = precision_of(artifact.metadata.precision);
+  return {"golden pair", difference <= precision.golden_tolerance,
+          c10::str("largest difference ", difference, " in ", precision.name)};
 }
 
 }  // namespace

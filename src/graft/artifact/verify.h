@@ -14,11 +14,9 @@ struct Check {
   std::string detail;  ///< what was found, for people
 };
 
-/// Largest difference of a probability that the golden pair may show: other processors round otherwise.
-inline constexpr double kGoldenTolerance = 1e-4;
-
 /// Loads an artifact and holds it against itself: its tensors against their digest, its class names against its
-/// outputs, and its answer to the synthetic images that it carries against the answer that it carries.
+/// outputs, and its answer to the synthetic images that it carries against the answer that it carries (Precision says
+/// how near).
 /// @throws Error when the file cannot be loaded as an artifact at all, or the scan refuses it: nothing of it is then
 /// run.
 std::vector<Check> verify_artifact(const std::filesystem::path& path, Trust trust = Trust::kScan);

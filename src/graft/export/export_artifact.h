@@ -9,9 +9,10 @@
 namespace graft {
 
 /// One TorchScript module of preprocessing, backbone, head, class names and a golden pair: the artifact before it is a
-/// file.
+/// file. The backbone is converted to metadata.precision.
 /// @param backbone  forward(float [N, 3, S, S]) -> [N, num_features]; no method beside it
 /// @param head  forward([N, num_features]) -> [N, classes]
+/// @throws Error when the backbone cannot compute in the precision
 torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head,
                                     const ArtifactMetadata& metadata);
 
@@ -19,7 +20,7 @@ torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Mod
 void save_artifact(const std::filesystem::path& path, const torch::jit::Module& module, ArtifactMetadata& metadata);
 
 /// Loads the file anew and compares its logits on `images` (float [N, 3, S, S]) with those expected.
-/// @throws Error when they differ by more than 1e-4 of the largest, or verify_artifact finds a fault.
+/// @throws Error when they differ by more than the artifact's precision allows, or verify_artifact finds a fault.
 void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits,
                     Trust trust = Trust::kScan);
 

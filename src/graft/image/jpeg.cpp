@@ -121,6 +121,13 @@ unsigned reduction(unsigned shorter, int target) {
 
 }  // namespace
 
+JpegHeader read_jpeg_header(Bytes bytes, const std::string& subject) {
+  JpegReader reader;
+  if (!read_header(reader, bytes)) throw_failure(reader, subject);
+  return {static_cast<int>(reader.info.image_height), static_cast<int>(reader.info.image_width),
+          orientation_of(reader)};
+}
+
 DecodedJpeg decode_jpeg(Bytes bytes, int target, const std::string& subject) {
   JpegReader reader;
   if (!read_header(reader, bytes)) throw_failure(reader, subject);

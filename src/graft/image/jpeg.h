@@ -17,4 +17,12 @@ struct DecodedJpeg {
 /// @param target  see DecodeOptions
 DecodedJpeg decode_jpeg(Bytes bytes, int target, const std::string& subject);
 
+/// What a JPEG's header says.
+struct JpegHeader {
+  int height = 0;  ///< as stored, pixels
+  int width = 0;
+  int orientation = 1;  ///< EXIF orientation, 1 to 8
+};
+JpegHeader read_jpeg_header(Bytes bytes, const std::string& subject);
+
 }  // namespace graft

@@ -48,10 +48,10 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
     const auto content = torch::jit::pickle_load({bytes.begin(), bytes.end()}).toGenericDict();
     for (const auto& entry : content) checkpoint.tensors[entry.key().toStringRef()] = entry.value().toTensor();
   } catch (const std::exception&) {
-    throw Error({subject, "is damaged or no checkpoint", "a checkpoint.pt that graft train wrote", ""});
+    throw Error({subject, "is damaged or no checkpoint", "a checkpoint that graft train wrote", ""});
   }
   const auto state = checkpoint.tensors.extract(kState);
-  if (state.empty()) throw Error({subject, "holds no state", "a checkpoint.pt that graft train wrote", ""});
+  if (state.empty()) throw Error({subject, "holds no state", "a checkpoint that graft train wrote", ""});
   checkpoint.state = parse_json(text_of(state.mapped()), subject);
   return checkpoint;
 }

@@ -25,11 +25,17 @@ void match_classes(Dataset& dataset, const std::vector<std::string>& classes) {
   dataset.classes = classes;
 }
 
-ClassificationMetrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
-                               const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
+at::Tensor labels_of(const std::vector<Sample>& samples) {
+  std::vector<std::int64_t> labels;
+  for (const auto& sample : samples) labels.push_back(sample.label);
+  return at::tensor(labels, at::kLong);
+}
+
+at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+                            const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
   const std::size_t batches = (samples.size() + kEvaluationBatch - 1) / kEvaluationBatch;
   std::vector<at::Tensor> rows;
-  std::vector<std::int64_t> targets;
+  std::size_t done = 0;
   const auto run_batch = [&](std::size_t batch) {
     const auto begin = batch * kEvaluationBatch;
     std::vector<at::Tensor> images;
@@ -40,13 +46,19 @@ ClassificationMetrics evaluate(const Predictor& predictor, const std::vector<Sam
   OrderedParallel<at::Tensor>::run(
       batches, workers, run_batch,
       [&](std::size_t, const at::Tensor& batch) {
-        for (std::int64_t i = 0; i < batch.size(0); ++i) targets.push_back(samples[targets.size()].label);
         rows.push_back(batch);
-        progress(targets.size());
+        done += static_cast<std::size_t>(batch.size(0));
+        progress(done);
       },
       stop);
   if (rows.empty()) throw Error({"evaluation", "was stopped before its first batch", "", ""});
-  return classification_metrics(at::cat(rows), at::tensor(targets, at::kLong), predictor.classes());
+  return at::cat(rows);
+}
+
+ClassificationMetrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+                               const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
+  const at::Tensor rows = probabilities_of(predictor, samples, workers, progress, stop);
+  return classification_metrics(rows, labels_of(samples).narrow(0, 0, rows.size(0)), predictor.classes());
 }
 
 }  // namespace graft

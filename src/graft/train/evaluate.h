@@ -15,6 +15,15 @@ inline constexpr std::size_t kEvaluationBatch = 32;
 /// @throws Error naming the classes that the artifact does not know.
 void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
 
+/// int64 [N].
+at::Tensor labels_of(const std::vector<Sample>& samples);
+
+/// Runs an artifact over images on `workers` threads: float [N, classes], in their order, fewer after a stop.
+/// @param progress  called with the number of images done
+/// @throws Error when an image cannot be read, or the stop came before the first batch.
+at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+                            const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
+
 /// Runs an artifact over labelled images on `workers` threads. Labels index the artifact's classes; samples must not be
 /// empty.
 /// @param progress  called with the number of images done

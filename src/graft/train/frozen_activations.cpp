@@ -8,6 +8,7 @@
 #include "graft/core/hash.h"
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
+#include "graft/train/stopwatch.h"
 
 namespace graft {
 namespace {
@@ -88,8 +89,10 @@ void FrozenActivations::ensure_view(std::uint64_t view, const Progress& progress
     options_.message(c10::str("frozen layers: ", source_.samples.size() - missing.size(), " of ",
                               source_.samples.size(), " images are known from an earlier run"));
   if (missing.empty()) return;
+  const Stopwatch watch;
   compute(view, progress, stop);
   if (shared_ != boundary_ && !stop.stop_requested()) compute_above(view, missing);
+  filling_seconds_ += watch.seconds();
 }
 
 /// The rows that are missing at the shared boundary, from the images.

@@ -43,6 +43,8 @@ class FrozenActivations {
   bool on_disk() const { return on_disk_; }
   /// Bytes that all views will take at the boundaries in use.
   std::size_t planned_bytes() const { return planned_bytes_; }
+  /// Seconds that computing kept views has taken so far.
+  double filling_seconds() const { return filling_seconds_; }
   /// Forgets what lies above `boundary`, after layers above it were trained.
   void trained_above(std::size_t boundary);
 
@@ -77,6 +79,7 @@ class FrozenActivations {
   bool in_memory_ = true;
   bool on_disk_ = false;
   std::size_t planned_bytes_ = 0;
+  double filling_seconds_ = 0;
   std::map<std::size_t, ActivationCache> caches_;
 };
 

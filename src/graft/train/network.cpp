@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "graft/core/error.h"
 
@@ -15,6 +16,11 @@ std::int64_t count(const torch::jit::Module& module, bool trained) {
   for (const auto& parameter : module.parameters())
     if (parameter.requires_grad() == trained) total += parameter.numel();
   return total;
+}
+
+/// Of the stage `index`, counted from the images, among `stages`.
+double stage_scale(double layer_lr_decay, std::size_t index, std::size_t stages) {
+  return std::pow(layer_lr_decay, static_cast<double>(stages - index));
 }
 
 /// Collects parameters into groups of one scale and one opinion on weight decay.
@@ -79,7 +85,7 @@ std::vector<ParameterGroup> Network::parameter_groups(double layer_lr_decay) con
   const auto& stages = backbone_.stages();
   for (std::size_t i = 0; i < stages.size(); ++i)
     for (const auto& parameter : stages[i].parameters)
-      scales[parameter] = std::pow(layer_lr_decay, static_cast<double>(stages.size() - i));
+      scales[parameter] = stage_scale(layer_lr_decay, i, stages.size());
   GroupBuilder builder;
   for (const auto& parameter : head_.named_parameters())
     if (parameter.value.requires_grad()) builder.add("head." + parameter.name, parameter.value, 1);
@@ -91,8 +97,36 @@ std::vector<ParameterGroup> Network::parameter_groups(double layer_lr_decay) con
   return std::move(builder.groups);
 }
 
+std::vector<std::pair<std::string, double>> Network::lr_scales(double layer_lr_decay) const {
+  std::vector<std::pair<std::string, double>> scales;
+  if (!selection_.head.empty()) scales.emplace_back("head", 1);
+  std::set<std::string> loose = selection_.backbone;
+  const auto& stages = backbone_.stages();
+  for (std::size_t i = stages.size(); i-- > 0;) {
+    const auto trained = std::erase_if(loose, [&](const std::string& name) {
+      return std::find(stages[i].parameters.begin(), stages[i].parameters.end(), name) != stages[i].parameters.end();
+    });
+    const std::string name = stages[i].name == "head" ? "backbone.head" : stages[i].name;
+    if (trained > 0) scales.emplace_back(name, stage_scale(layer_lr_decay, i, stages.size()));
+  }
+  if (!loose.empty()) scales.emplace_back("backbone", 1);
+  return scales;
+}
+
 std::int64_t Network::trained_parameters() const { return count(head_, true) + count(backbone_.module(), true); }
 std::int64_t Network::frozen_parameters() const { return count(head_, false) + count(backbone_.module(), false); }
+
+std::int64_t Network::trained_parameters(const std::vector<TrainSelection>& selections) const {
+  const auto any = [&](std::set<std::string> TrainSelection::*part, const std::string& name) {
+    return std::any_of(selections.begin(), selections.end(), [&](const auto& s) { return (s.*part).contains(name); });
+  };
+  std::int64_t total = 0;
+  for (const auto& parameter : head_.named_parameters())
+    if (any(&TrainSelection::head, parameter.name)) total += parameter.value.numel();
+  for (const auto& [name, parameter] : backbone_.parameters())
+    if (any(&TrainSelection::backbone, name)) total += parameter.numel();
+  return total;
+}
 
 std::map<std::string, at::Tensor> Network::tensors(const std::vector<TrainSelection>& selections,
                                                    bool with_buffers) const {

@@ -35,8 +35,13 @@ class Network {
   /// The trained parameters: the head at scale 1, each stage below it at `layer_lr_decay` times the one above; weights
   /// of two dimensions or more with weight decay, biases and normalisations without.
   std::vector<ParameterGroup> parameter_groups(double layer_lr_decay) const;
+  /// The places that train, the head first, then stages from the features down, with the scales that parameter_groups
+  /// gives them. What belongs to no stage stands under "backbone".
+  std::vector<std::pair<std::string, double>> lr_scales(double layer_lr_decay) const;
   std::int64_t trained_parameters() const;
   std::int64_t frozen_parameters() const;
+  /// Numbers that at least one of `selections` trains.
+  std::int64_t trained_parameters(const std::vector<TrainSelection>& selections) const;
 
   /// The named tensors that training may change: "head.…" all of the head, "backbone.…" what `selections` name, with
   /// every buffer if statistics may move.

@@ -17,8 +17,8 @@ struct EpochRecord {
   double learning_rate = 0;  ///< of the epoch's last step, before a group's scale
   double train_loss = 0;
   ClassificationMetrics validation;
-  bool best = false;  ///< the best of the run so far
-  double seconds = 0;
+  bool best = false;   ///< the best of the run so far
+  double seconds = 0;  ///< in all the processes that ran a part of it
 };
 
 /// What a phase is about to do.

@@ -16,6 +16,7 @@ struct Best {
   std::size_t phase = 0;
   std::int64_t epoch = 0;
 };
+Json to_json(const Best& best);
 
 /// Where a run stands: the step that comes next, and what has been measured.
 struct Progress {
@@ -24,8 +25,11 @@ struct Progress {
   std::int64_t step = 0;   ///< within the epoch
   double loss_sum = 0;     ///< over the images of this epoch so far
   std::int64_t loss_images = 0;
-  Best best;        ///< of the run
-  Best phase_best;  ///< of the phase
+  double epoch_seconds = 0;    ///< spent on this epoch so far
+  double seconds = 0;          ///< of the run so far, in all the processes that ran it
+  double feature_seconds = 0;  ///< of those, for what was computed once below the boundary
+  Best best;                   ///< of the run
+  Best phase_best;             ///< of the phase
   std::int64_t epochs_without_better = 0;
   Json history = Json::array();  ///< one record an epoch
 

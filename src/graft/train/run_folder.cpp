@@ -1,5 +1,11 @@
 #include "graft/train/run_folder.h"
 
+#include <ATen/ATen.h>
+
+#include <iomanip>
+#include <locale>
+#include <sstream>
+
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "graft/core/names.h"
@@ -8,18 +14,20 @@ namespace graft {
 
 void RunFolder::create() const {
   const std::string subject = "run folder '" + path_.string() + "'";
-  for (const auto& file : {recipe(), checkpoint(), model()})
+  for (const auto& file : {recipe(), last_checkpoint(), model()})
     if (std::filesystem::exists(file))
-      throw Error({subject, "holds a run already (" + file.filename().string() + ")", "a new folder",
+      throw Error({subject, "holds a run already (" + file.lexically_relative(path_).string() + ")", "a new folder",
                    "choose another with --out, or go on with this one: graft train --resume " + path_.string()});
   std::error_code failure;
-  std::filesystem::create_directories(path_, failure);
+  std::filesystem::create_directories(last_checkpoint().parent_path(), failure);
   if (failure) throw Error({subject, "cannot be made (" + failure.message() + ")", "a writable place", ""});
 }
 
 void RunFolder::abandon() const {
   std::error_code ignored;  // the failure that led here is the one to report
-  for (const auto& file : {recipe(), split(), checkpoint(), history(), path_}) std::filesystem::remove(file, ignored);
+  for (const auto& file :
+       {recipe(), split(), skipped(), last_checkpoint(), last_checkpoint().parent_path(), history(), log(), path_})
+    std::filesystem::remove(file, ignored);
 }
 
 std::filesystem::path RunFolder::next(const std::string& name) {
@@ -31,14 +39,46 @@ std::filesystem::path RunFolder::next(const std::string& name) {
 
 void RunFolder::write_recipe(const Json& json) const { replace_file(recipe(), json.dump(2) + "\n"); }
 
-void RunFolder::write_split(const Dataset& dataset) const {
+std::string RunFolder::csv_path(const std::filesystem::path& image) const {
   const auto base = std::filesystem::absolute(path_);
+  return csv_cell(std::filesystem::absolute(image).lexically_proximate(base).generic_string());
+}
+
+void RunFolder::write_split(const Dataset& dataset) const {
   std::string text = "path,label,split,sha256\n";
   for (const auto& sample : dataset.samples)
-    text += csv_cell(std::filesystem::absolute(sample.path).lexically_proximate(base).generic_string()) + "," +
-            csv_cell(dataset.classes[static_cast<std::size_t>(sample.label)]) + "," + to_string(*sample.split) + "," +
-            sample.hash + "\n";
+    text += csv_path(sample.path) + "," + csv_cell(dataset.classes[static_cast<std::size_t>(sample.label)]) + "," +
+            to_string(*sample.split) + "," + sample.hash + "\n";
   replace_file(split(), text);
+}
+
+void RunFolder::write_skipped(const Dataset& dataset) const {
+  std::string text = "path,reason\n";
+  for (const auto& image : dataset.skipped) text += csv_path(image.path) + "," + csv_cell(image.reason) + "\n";
+  replace_file(skipped(), text);
+}
+
+void RunFolder::write_predictions(const Dataset& dataset, const at::Tensor& probabilities) const {
+  const auto samples = dataset.of(Split::kVal);
+  TORCH_CHECK(probabilities.dim() == 2 && probabilities.size(0) == static_cast<std::int64_t>(samples.size()),
+              "probabilities are ", probabilities.sizes(), ", expected a row for each of ", samples.size(), " images");
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << std::fixed << std::setprecision(6) << "path,label,predicted";
+  for (const auto& name : dataset.classes) text << "," << csv_cell("p_" + name);
+  text << "\n";
+  const at::Tensor rows = probabilities.to(at::kCPU, at::kFloat).contiguous();
+  const auto name_of = [&](std::int64_t label) {
+    return csv_cell(dataset.classes.at(static_cast<std::size_t>(label)));
+  };
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const at::Tensor row = rows[static_cast<std::int64_t>(i)];
+    text << csv_path(samples[i].path) << "," << name_of(samples[i].label) << ","
+         << name_of(row.argmax().item<std::int64_t>());
+    for (std::int64_t c = 0; c < row.size(0); ++c) text << "," << row.const_data_ptr<float>()[c];
+    text << "\n";
+  }
+  replace_file(predictions(), std::move(text).str());
 }
 
 void RunFolder::write_history(const Json& records) const {

@@ -1,4 +1,6 @@
 #pragma once
+#include <ATen/core/Tensor.h>
+
 #include <filesystem>
 
 #include "graft/core/json.h"
@@ -6,7 +8,7 @@
 
 namespace graft {
 
-/// Where a run keeps its files: recipe.json, split.csv, checkpoint.pt, history.jsonl, metrics.json, model.pt.
+/// Where a run keeps its files (docs/guide.md lists them).
 class RunFolder {
  public:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
@@ -21,19 +23,31 @@ class RunFolder {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path recipe() const { return path_ / "recipe.json"; }
-  std::filesystem::path checkpoint() const { return path_ / "checkpoint.pt"; }
+  std::filesystem::path last_checkpoint() const { return path_ / "checkpoint" / "last.pt"; }
+  std::filesystem::path best_checkpoint() const { return path_ / "checkpoint" / "best.pt"; }
   std::filesystem::path split() const { return path_ / "split.csv"; }
+  std::filesystem::path skipped() const { return path_ / "skipped.csv"; }
+  std::filesystem::path log() const { return path_ / "log.txt"; }
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path metrics() const { return path_ / "metrics.json"; }
+  std::filesystem::path predictions() const { return path_ / "predictions.csv"; }
   std::filesystem::path model() const { return path_ / "model.pt"; }
 
   void write_recipe(const Json& recipe) const;
   /// One line a sample: path relative to the folder, label, split, hash.
   void write_split(const Dataset& dataset) const;
+  /// One line an image that was left out: path relative to the folder, reason.
+  void write_skipped(const Dataset& dataset) const;
+  /// One line a validation image: path relative to the folder, label, what was predicted, the probability of each
+  /// class.
+  /// @param probabilities  float [N, classes], in the order of dataset.of(Split::kVal)
+  void write_predictions(const Dataset& dataset, const at::Tensor& probabilities) const;
   /// One JSON line an epoch.
   void write_history(const Json& records) const;
 
  private:
+  std::string csv_path(const std::filesystem::path& image) const;
+
   std::filesystem::path path_;
 };
 

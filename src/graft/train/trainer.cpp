@@ -2,24 +2,25 @@
 
 #include <torch/torch.h>
 
-#include <chrono>
 #include <cmath>
 #include <numeric>
 #include <optional>
 
 #include "graft/core/device.h"
 #include "graft/core/error.h"
-#include "graft/core/files.h"
-#include "graft/core/hash.h"
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
 #include "graft/head/build_head.h"
 #include "graft/train/checkpoint.h"
+#include "graft/train/evaluate.h"
 #include "graft/train/export_run.h"
 #include "graft/train/frozen_activations.h"
 #include "graft/train/network.h"
 #include "graft/train/progress.h"
 #include "graft/train/run_folder.h"
+#include "graft/train/run_log.h"
+#include "graft/train/stopwatch.h"
+#include "graft/train/stored_run.h"
 
 namespace graft {
 namespace {
@@ -64,37 +65,33 @@ at::Tensor sample_weights(const std::vector<Sample>& samples) {
   return all_one ? at::Tensor() : torch::tensor(weights, at::kFloat);
 }
 
-at::Tensor labels(const std::vector<Sample>& samples) {
-  std::vector<std::int64_t> values;
-  for (const auto& sample : samples) values.push_back(sample.label);
-  return torch::tensor(values, at::kLong);
-}
-
-/// What the samples are and how they are split, whatever folder they lie in.
-std::string digest_of(const Dataset& dataset) {
-  Sha256 hash;
-  for (const auto& sample : dataset.samples)
-    hash.update(sample.hash + " " + std::to_string(sample.label) + " " + to_string(*sample.split) + "\n");
-  return hash.hex();
-}
-
 }  // namespace
 
 class Trainer::Run {
  public:
-  explicit Run(RunSpec spec) : spec_(std::move(spec)), folder_(spec_.folder) {}
-  Run(RunSpec spec, Checkpoint checkpoint) : Run(std::move(spec)) { resumed_ = std::move(checkpoint); }
+  explicit Run(RunSpec spec) : spec_(std::move(spec)), folder_(spec_.folder) { add_observer(log_); }
+  explicit Run(StoredRun stored) : Run(stored.spec) {
+    memory_ = stored.last.state.at("memory").get<std::size_t>();
+    progress_ = stored.progress;
+    before_ = stored.progress;
+    resumed_ = std::move(stored);
+  }
 
   void add_observer(std::shared_ptr<Observer> observer) { observers_.push_back(std::move(observer)); }
 
   RunResult run(const std::stop_token& stop) {
     stop_ = stop;
+    watch_ = {};
     load();
     if (!resumed_) start_folder();
+    log_->open(folder_.log());
     while (progress_.phase < recipe().phases.size())
       if (!run_phase()) return {};
-    return {true, export_run({spec_.recipe, spec_.backbone_facts, dataset_, best_, *network_, spec_.environment.trust},
-                             folder_, [&](const std::string& text) { message(text); })};
+    count_time();
+    return {true, export_run(
+                      {spec_.recipe, spec_.backbone_facts, dataset_, best_, *network_, "fp32", spec_.environment.trust},
+                      progress_, network_->trained_parameters(selections_), folder_,
+                      [&](const std::string& text) { message(text); })};
   }
 
  private:
@@ -109,8 +106,8 @@ class Trainer::Run {
   void load() {
     set_thread_count(recipe().threads);
     const c10::Device device = resolve_device(recipe().device);
-    if (!resumed_) check_backbone_file();
-    load_data();
+    if (!resumed_) check_backbone_file(recipe());
+    dataset_ = load_run_data(spec_, [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); });
     Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options(spec_.environment.trust));
     message(backbone.summary());
     for (const auto& note : backbone.notes()) message("note: " + note);
@@ -120,22 +117,6 @@ class Trainer::Run {
     select_all();
     prepare_activations();
     if (resumed_) restore();
-  }
-
-  void check_backbone_file() const {
-    if (recipe().backbone_sha256.empty()) return;
-    const std::string found = sha256_file(recipe().backbone);
-    if (found != recipe().backbone_sha256)
-      throw Error({"backbone '" + recipe().backbone.string() + "'", "has SHA-256 " + found,
-                   recipe().backbone_sha256 + ", as the recipe says", "another file, or a damaged one"});
-  }
-
-  void load_data() {
-    dataset_ =
-        load_dataset(spec_.data, {recipe().val, recipe().on_bad_image, thread_count(),
-                                  [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); }});
-    if (dataset_.of(Split::kTrain).size() < 2)
-      throw Error({"data '" + spec_.data.string() + "'", "has fewer than two training images", "at least two", ""});
   }
 
   /// Resolves every phase's globs, so that a mistake in the last phase shows before the first.
@@ -192,6 +173,7 @@ class Trainer::Run {
     try {
       folder_.write_recipe(to_json(recipe(), std::filesystem::absolute(folder_.path())));
       folder_.write_split(dataset_);
+      folder_.write_skipped(dataset_);
       save();
     } catch (...) {
       folder_.abandon();
@@ -199,7 +181,16 @@ class Trainer::Run {
     }
   }
 
+  /// Adds what this process has spent to what those before it had.
+  void count_time() {
+    progress_.seconds = before_.seconds + watch_.seconds();
+    progress_.feature_seconds = before_.feature_seconds + train_->filling_seconds() + val_->filling_seconds();
+  }
+
+  /// Nothing is written twice: last.pt leaves the best tensors to best.pt, and those of the phase where they are the
+  /// same.
   void save() {
+    count_time();
     const auto base = std::filesystem::absolute(folder_.path());
     Checkpoint checkpoint;
     checkpoint.state = {{"graft_checkpoint", kCheckpointFormat},
@@ -213,22 +204,26 @@ class Trainer::Run {
                         {"progress", to_json(progress_)}};
     checkpoint.put("network", tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
-    checkpoint.put("best", best_);
-    checkpoint.put("phase_best", phase_best_);
-    save_checkpoint(folder_.checkpoint(), checkpoint);
+    if (!phase_best_is_best()) checkpoint.put("phase_best", phase_best_);
+    save_checkpoint(folder_.last_checkpoint(), checkpoint);
+    if (best_is_new_) save_best(folder_, progress_, best_);
+    best_is_new_ = false;
     folder_.write_history(progress_.history);
   }
 
+  bool phase_best_is_best() const { return to_json(progress_.phase_best) == to_json(progress_.best); }
+
   void restore() {
-    const std::string subject = "checkpoint '" + folder_.checkpoint().string() + "'";
-    if (resumed_->state.at("data_sha256").get<std::string>() != digest_of(dataset_))
-      throw Error({"data '" + spec_.data.string() + "'", "has changed since the run was started",
-                   "the same images, labels and split", "start a new run"});
-    engines_->use_plans(resumed_->state.at("engines"));
-    progress_ = read_progress(resumed_->state.at("progress"));
-    restore_tensors(tensors(), resumed_->under("network"), subject);
-    best_ = resumed_->under("best");
-    phase_best_ = resumed_->under("phase_best");
+    check_same_data(*resumed_, dataset_);
+    engines_->use_plans(resumed_->last.state.at("engines"));
+    restore_tensors(tensors(), resumed_->last.under("network"),
+                    "checkpoint '" + folder_.last_checkpoint().string() + "'");
+    best_ = best_tensors(folder_, *resumed_);
+    phase_best_ = phase_best_is_best() ? best_ : resumed_->last.under("phase_best");
+    if (progress_.best.known) save_best(folder_, progress_, best_);
+    const bool trained = progress_.phase == recipe().phases.size();
+    message(trained ? "going on with the export"
+                    : c10::str("going on with phase '", phase().name, "' epoch ", progress_.epoch + 1));
   }
 
   const Phase& phase() const { return recipe().phases[progress_.phase]; }
@@ -245,13 +240,13 @@ class Trainer::Run {
     train_->prepare(network_->backbone(), network_->boundary(), shared_boundary(), phase().epochs);
     val_->prepare(network_->backbone(), network_->boundary(), shared_boundary(), phase().epochs);
     optimizer_ = make_optimizer(phase().optimizer, network_->parameter_groups(phase().layer_lr_decay));
-    if (resumed_) optimizer_->load_state(resumed_->under("optimizer"));
+    if (resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
     resumed_.reset();
     loss_ = make_loss(recipe().loss);
     steps_per_epoch_ =
         static_cast<std::int64_t>(shuffled_batches(train_->samples().size(), recipe().batch_size, 0).size());
     schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(), {phase().epochs, steps_per_epoch_});
-    targets_ = labels(train_->samples());
+    targets_ = labels_of(train_->samples());
     weights_.samples = sample_weights(train_->samples());
     weights_.classes =
         recipe().balance == "loss" ? class_weights(train_->samples(), dataset_.classes.size()) : at::Tensor();
@@ -271,15 +266,18 @@ class Trainer::Run {
   bool run_phase() {
     begin_phase();
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
-      const auto start = std::chrono::steady_clock::now();
-      if (!train_epoch()) return stopped();
-      const auto metrics = validate();
+      const Stopwatch watch;
+      const bool trained = train_epoch();
+      const auto metrics = trained ? validate() : std::nullopt;
+      progress_.epoch_seconds += watch.seconds();
       if (!metrics) return stopped();
-      record_epoch(*metrics, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      record_epoch(*metrics);
       progress_.start_epoch(progress_.epoch + 1);
       save();
     }
-    restore_tensors(tensors(), phase_best_, "best tensors of phase '" + phase().name + "'");
+    // The last phase leaves its last epoch in last.pt: what is exported by default is in best.pt.
+    if (progress_.phase + 1 < recipe().phases.size())
+      restore_tensors(tensors(), phase_best_, "best tensors of phase '" + phase().name + "'");
     train_->trained_above(network_->boundary());
     val_->trained_above(network_->boundary());
     engines_->trained_above(network_->boundary());
@@ -347,10 +345,10 @@ class Trainer::Run {
         },
         [&](std::size_t images, std::size_t total) { tell(&Observer::on_frozen_progress, images, total); }, stop_);
     if (done != static_cast<std::int64_t>(val_->samples().size())) return std::nullopt;
-    return classification_metrics(at::cat(rows), labels(val_->samples()), dataset_.classes);
+    return classification_metrics(at::cat(rows), labels_of(val_->samples()), dataset_.classes);
   }
 
-  void record_epoch(const ClassificationMetrics& metrics, double seconds) {
+  void record_epoch(const ClassificationMetrics& metrics) {
     const double value = metric_of(metrics, recipe().stop.metric);
     const auto improve = [&](Best& best, std::map<std::string, at::Tensor>& kept) {
       if (best.known && !is_better(recipe().stop.metric, value, best.value)) return false;
@@ -359,8 +357,10 @@ class Trainer::Run {
       return true;
     };
     const bool best = improve(progress_.best, best_);
+    best_is_new_ = best_is_new_ || best;
     progress_.epochs_without_better =
         improve(progress_.phase_best, phase_best_) ? 0 : progress_.epochs_without_better + 1;
+    const auto images = static_cast<double>(train_->samples().size() + val_->samples().size());
     const EpochRecord record{progress_.phase,
                              phase().name,
                              progress_.epoch,
@@ -369,24 +369,39 @@ class Trainer::Run {
                              progress_.loss_sum / static_cast<double>(progress_.loss_images),
                              metrics,
                              best,
-                             seconds};
+                             progress_.epoch_seconds};
     progress_.history.push_back({{"phase", record.phase_name},
                                  {"epoch", record.epoch + 1},
-                                 {"learning_rate", record.learning_rate},
+                                 {"step", steps_before() + steps_per_epoch_},
+                                 {"lr", learning_rates(record.learning_rate)},
                                  {"train_loss", record.train_loss},
                                  {"val_loss", metrics.loss},
                                  {"val_accuracy", metrics.accuracy},
                                  {"val_balanced_accuracy", metrics.balanced_accuracy},
                                  {"val_macro_f1", metrics.macro_f1},
                                  {"best", best},
-                                 {"seconds", seconds}});
+                                 {"seconds", record.seconds},
+                                 {"images_per_second", images / record.seconds}});
     tell(&Observer::on_epoch, record);
+  }
+
+  /// Steps of all epochs that have ended.
+  std::int64_t steps_before() const {
+    return progress_.history.empty() ? 0 : progress_.history.back().at("step").get<std::int64_t>();
+  }
+
+  Json learning_rates(double lr) const {
+    Json rates;
+    for (const auto& [place, scale] : network_->lr_scales(phase().layer_lr_decay)) rates[place] = lr * scale;
+    return rates;
   }
 
   RunSpec spec_;
   RunFolder folder_;
-  std::optional<Checkpoint> resumed_;
+  std::optional<StoredRun> resumed_;
+  std::shared_ptr<RunLog> log_ = std::make_shared<RunLog>();
   std::vector<std::shared_ptr<Observer>> observers_;
+  Stopwatch watch_;
   std::stop_token stop_;
 
   Dataset dataset_;
@@ -398,7 +413,9 @@ class Trainer::Run {
   std::size_t memory_ = 0;
 
   Progress progress_;
+  Progress before_;  // as the process before this one left it
   std::map<std::string, at::Tensor> best_;
+  bool best_is_new_ = false;  // since best.pt was written
   std::map<std::string, at::Tensor> phase_best_;
   std::unique_ptr<Optimizer> optimizer_;
   Schedule schedule_;
@@ -418,23 +435,11 @@ Trainer& Trainer::operator=(Trainer&&) noexcept = default;
 
 Trainer Trainer::resume(const std::filesystem::path& folder, RunEnvironment environment) {
   const RunFolder files(folder);
-  const std::string subject = "run '" + folder.string() + "'";
-  if (!std::filesystem::exists(files.checkpoint()))
-    throw Error({subject, "holds no checkpoint.pt", "the folder of a run", ""});
+  StoredRun stored = read_stored_run(files, std::move(environment));
   if (std::filesystem::exists(files.model()) && std::filesystem::exists(files.metrics()))
-    throw Error({subject, "is finished", "a run that was stopped", "its model is " + files.model().string()});
-  Checkpoint checkpoint = load_checkpoint(files.checkpoint());
-  RunSpec spec;
-  spec.folder = folder;
-  spec.environment = std::move(environment);
-  spec.recipe = read_recipe(checkpoint.state.at("recipe"), folder);
-  spec.recipe.threads = checkpoint.state.at("threads").get<int>();
-  spec.data = (folder / checkpoint.state.at("data").get<std::string>()).lexically_normal();
-  spec.backbone_facts = checkpoint.state.at("backbone_facts");
-  const auto memory = checkpoint.state.at("memory").get<std::size_t>();
-  auto run = std::make_unique<Run>(std::move(spec), std::move(checkpoint));
-  run->memory_ = memory;
-  return Trainer(std::move(run));
+    throw Error({"run '" + folder.string() + "'", "is finished", "a run that was stopped",
+                 "its model is " + files.model().string()});
+  return Trainer(std::make_unique<Run>(std::move(stored)));
 }
 
 void Trainer::add_observer(std::shared_ptr<Observer> observer) { run_->add_observer(std::move(observer)); }

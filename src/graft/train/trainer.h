@@ -30,7 +30,7 @@ struct RunSpec {
 
 struct RunResult {
   bool finished = false;  ///< false: stopped on request, the checkpoint is written
-  Json metrics;           ///< as measured on the exported file, by split; empty when not finished
+  Json metrics;           ///< what metrics.json holds (docs/guide.md); empty when not finished
 };
 
 /// Fine-tunes a backbone by a recipe and exports the best of the run.

@@ -1,0 +1,77 @@
+#include "command.h"
+#include "console.h"
+#include "format.h"
+#include "graft/core/runtime.h"
+#include "graft/data/audit.h"
+
+namespace graft::cli {
+namespace {
+
+constexpr std::size_t kShownPhotos = 10;
+
+void print_sides(const char* name, const Json& sides) {
+  if (sides.empty()) return;
+  fmt::print("{} side  {} to {} px, median {}\n", name, sides["min"].get<int>(), sides["max"].get<int>(),
+             sides["median"].get<int>());
+}
+
+void print_finding(const Finding& finding) {
+  fmt::print("\n{}  {}: {} ({})\n", finding.severity == Severity::kHarm ? "HARM" : "note", finding.check, finding.text,
+             finding.hint);
+  for (std::size_t i = 0; i < std::min(kShownPhotos, finding.photos.size()); ++i) {
+    std::vector<std::string> paths;
+    for (const auto& path : finding.photos[i]) paths.push_back(path.string());
+    fmt::print("      {}\n", fmt::join(paths, "  =  "));
+  }
+  if (finding.photos.size() > kShownPhotos)
+    fmt::print("      and {} more (--json lists all)\n", finding.photos.size() - kShownPhotos);
+}
+
+void print_audit(const Audit& audit, const Json& json) {
+  std::vector<std::vector<std::string>> rows{{"class", "train", "val", "test"}};
+  for (const auto& row : json["classes"])
+    rows.push_back({row["class"].get<std::string>(), row["train"].dump(), row["val"].dump(), row["test"].dump()});
+  fmt::print("{}\n", format_table(rows));
+  print_sides("shorter", json["sizes"]["shorter"]);
+  print_sides("longer ", json["sizes"]["longer"]);
+  for (const auto& finding : audit.findings) print_finding(finding);
+  if (audit.findings.empty()) fmt::print("nothing was found\n");
+}
+
+int run_audit(const std::string& data, bool json) {
+  set_thread_count(0);
+  ProgressLine line;
+  const auto progress = [&](std::size_t done, std::size_t total) { line.show("looking", done, total); };
+  const Audit audit = audit_data(data, {.workers = thread_count(), .progress = progress});
+  line.clear();
+  Json answer{{"data", data}};
+  answer.update(to_json(audit));
+  if (json)
+    print_json(answer);
+  else
+    print_audit(audit, answer);
+  if (!audit.harmful()) return 0;
+  std::vector<std::string> checks;
+  for (const auto& finding : audit.findings)
+    if (finding.severity == Severity::kHarm) checks.push_back(finding.check);
+  fmt::print(stderr, "error: data '{}': would harm training ({}), expected none of this: see what was found\n", data,
+             fmt::join(checks, ", "));
+  return 1;
+}
+
+}  // namespace
+
+void add_audit(CLI::App& program, Outcome& outcome) {
+  auto* command =
+      program.add_subcommand("audit", "Look for what is wrong with labelled photos before training on them");
+  auto data = std::make_shared<std::string>();
+  command->add_option("DATA", *data, "as for graft train")->required();
+  command->add_flag("--json", outcome.json, "print what was found as JSON");
+  command->footer(
+      "exit status 1 for what harms training: unreadable, empty_class, two_labels, leaked, parted_group;\n"
+      "0 for notes alone: duplicate, extension, rotated, small, imbalance\n"
+      "example: graft audit photos");
+  command->callback([data, &outcome] { outcome.exit_code = run_audit(*data, outcome.json); });
+}
+
+}  // namespace graft::cli

@@ -1,0 +1,10 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace graft {
+
+/// "3.4 M", "1.2 k", "999".
+std::string short_count(std::int64_t number);
+
+}  // namespace graft

@@ -1,0 +1,122 @@
+#include "graft/data/audit.h"
+
+#include <algorithm>
+#include <array>
+
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/core/hash.h"
+#include "graft/core/parallel.h"
+#include "graft/data/audit_checks.h"
+
+namespace graft {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Examined {
+  std::string hash;
+  PhotoFacts facts;
+  std::string problem;
+};
+
+Examined examine(const fs::path& path) {
+  Examined examined;
+  try {
+    const std::string bytes = read_file(path);
+    examined.hash = sha256(bytes);
+    examined.facts = examine_photo(std::as_bytes(std::span(bytes)), "image '" + path.string() + "'");
+  } catch (const Error& error) {
+    examined.problem = error.problems().front().found;
+  }
+  return examined;
+}
+
+void look_at_all(Audit& audit, const AuditOptions& options) {
+  std::vector<Sample> readable;
+  const std::size_t total = audit.dataset.samples.size();
+  OrderedParallel<Examined>::run(
+      total, options.workers, [&](std::size_t i) { return examine(audit.dataset.samples[i].path); },
+      [&](std::size_t i, Examined examined) {
+        auto& sample = audit.dataset.samples[i];
+        if (options.progress) options.progress(i + 1, total);
+        if (!examined.problem.empty()) {
+          audit.dataset.skipped.push_back({sample.path, examined.problem});
+          return;
+        }
+        sample.hash = std::move(examined.hash);
+        readable.push_back(std::move(sample));
+        audit.facts.push_back(examined.facts);
+      });
+  audit.dataset.samples = std::move(readable);
+}
+
+Json statistics(std::vector<int> sides) {
+  if (sides.empty()) return Json::object();
+  std::sort(sides.begin(), sides.end());
+  return {{"min", sides.front()}, {"median", sides[sides.size() / 2]}, {"max", sides.back()}};
+}
+
+Json sizes_json(const std::vector<PhotoFacts>& facts) {
+  std::vector<int> shorter, longer;
+  for (const auto& photo : facts) {
+    shorter.push_back(std::min(photo.height, photo.width));
+    longer.push_back(std::max(photo.height, photo.width));
+  }
+  return {{"shorter", statistics(std::move(shorter))}, {"longer", statistics(std::move(longer))}};
+}
+
+Json finding_json(const Finding& finding) {
+  Json json{{"check", finding.check},
+            {"severity", finding.severity == Severity::kHarm ? "harm" : "note"},
+            {"text", finding.text},
+            {"hint", finding.hint},
+            {"photos", Json::array()}};
+  for (const auto& group : finding.photos) {
+    Json paths = Json::array();
+    for (const auto& path : group) paths.push_back(path.string());
+    json["photos"].push_back(std::move(paths));
+  }
+  return json;
+}
+
+}  // namespace
+
+bool Audit::harmful() const {
+  return std::any_of(findings.begin(), findings.end(),
+                     [](const Finding& finding) { return finding.severity == Severity::kHarm; });
+}
+
+Audit audit_data(const fs::path& path, const AuditOptions& options) {
+  if (!fs::exists(path))
+    throw Error(
+        {"data '" + path.string() + "'", "is not there", "a folder of class folders, or a .csv or .tsv table", ""});
+  Audit audit;
+  audit.dataset = fs::is_directory(path) ? list_image_folder(path) : read_manifest(path);
+  look_at_all(audit, options);
+  if (!audit.dataset.has(Split::kVal)) split_by_hash(audit.dataset.samples, options.val);
+  audit.findings = find_in(audit);
+  return audit;
+}
+
+Json to_json(const Audit& audit) {
+  Json json{{"images", Json::object()}, {"classes", Json::array()}};
+  constexpr std::array kSplits{Split::kTrain, Split::kVal, Split::kTest};
+  for (const Split split : kSplits) json["images"][to_string(split)] = 0;
+  for (std::size_t label = 0; label < audit.dataset.classes.size(); ++label) {
+    Json row{{"class", audit.dataset.classes[label]}};
+    for (const Split split : kSplits) {
+      const auto images = images_of(audit.dataset, label, split);
+      row[to_string(split)] = images;
+      json["images"][to_string(split)] = json["images"][to_string(split)].get<std::int64_t>() + images;
+    }
+    json["classes"].push_back(std::move(row));
+  }
+  json["images"]["unreadable"] = audit.dataset.skipped.size();
+  json["sizes"] = sizes_json(audit.facts);
+  json["findings"] = Json::array();
+  for (const auto& finding : audit.findings) json["findings"].push_back(finding_json(finding));
+  return json;
+}
+
+}  // namespace graft

@@ -1,0 +1,28 @@
+#include "graft/train/event_text.h"
+
+#include <iomanip>
+#include <sstream>
+
+#include "graft/core/short_count.h"
+
+namespace graft {
+
+std::string text_of(const SkippedImage& image) { return "left out: " + image.path.string() + ": " + image.reason; }
+
+std::string text_of(const PhaseRecord& phase) {
+  std::ostringstream text;
+  text << "phase " << phase.phase + 1 << "/" << phase.phases << " '" << phase.name << "': " << phase.epochs
+       << " epochs, " << short_count(phase.trained_parameters) << " parameters train, "
+       << short_count(phase.frozen_parameters) << " frozen, boundary at " << phase.boundary << "; " << phase.plan;
+  return std::move(text).str();
+}
+
+std::string text_of(const EpochRecord& epoch) {
+  std::ostringstream text;
+  text << std::fixed << "  epoch " << std::setw(3) << epoch.epoch + 1 << "/" << epoch.epochs << std::setprecision(4)
+       << "  loss " << epoch.train_loss << "  val loss " << epoch.validation.loss << std::setprecision(2)
+       << "  accuracy " << 100 * epoch.validation.accuracy << " %" << (epoch.best ? "  best" : "");
+  return std::move(text).str();
+}
+
+}  // namespace graft

@@ -1,0 +1,120 @@
+#include "graft/train/export_model.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "graft/artifact/predictor.h"
+#include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/core/hash.h"
+#include "graft/core/runtime.h"
+#include "graft/data/activations.h"
+#include "graft/export/export_artifact.h"
+#include "graft/head/build_head.h"
+#include "graft/image/preprocess.h"
+#include "graft/train/evaluate.h"
+
+namespace graft {
+namespace {
+
+constexpr std::size_t kProofImages = 4;
+
+std::map<std::string, at::Tensor> under(const std::map<std::string, at::Tensor>& tensors, const std::string& prefix) {
+  std::map<std::string, at::Tensor> found;
+  for (const auto& [name, tensor] : tensors)
+    if (name.starts_with(prefix)) found[name.substr(prefix.size())] = tensor;
+  return found;
+}
+
+std::map<std::string, at::Tensor> tensors_of(const torch::jit::Module& module) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& parameter : module.named_parameters()) tensors[parameter.name] = parameter.value;
+  for (const auto& buffer : module.named_buffers()) tensors[buffer.name] = buffer.value;
+  return tensors;
+}
+
+ArtifactMetadata metadata_of(const ModelSource& source) {
+  ArtifactMetadata metadata;
+  metadata.task = source.recipe.task;
+  metadata.precision = source.precision;
+  metadata.classes = source.dataset.classes;
+  metadata.input = source.recipe.input;
+  metadata.num_features = source.network.backbone().num_features();
+  Recipe portable = source.recipe;
+  portable.backbone = portable.backbone.filename();
+  metadata.recipe = to_json(portable, {});
+  metadata.backbone = source.backbone_facts;
+  metadata.backbone["file"] = source.recipe.backbone.filename().string();
+  metadata.backbone["sha256"] = sha256_file(source.recipe.backbone);
+  Json images;
+  for (const Split split : {Split::kTrain, Split::kVal, Split::kTest})
+    images[to_string(split)] = source.dataset.of(split).size();
+  metadata.data = {{"name", source.dataset.name}, {"images", images}, {"skipped", source.dataset.skipped.size()}};
+  return metadata;
+}
+
+torch::jit::Module compose(const ModelSource& source, const ArtifactMetadata& metadata) {
+  Backbone backbone = source.network.backbone().reload();
+  backbone.set_tensors(under(source.tensors, "backbone."));
+  auto head =
+      build_head(source.recipe.head, backbone.num_features(), static_cast<std::int64_t>(metadata.classes.size()), 0);
+  restore_tensors(tensors_of(head), under(source.tensors, "head."), "head");
+  return compose_artifact(backbone.module(), head, metadata);
+}
+
+/// A few validation images as the network sees them.
+at::Tensor proof_images(const ModelSource& source) {
+  auto samples = source.dataset.of(Split::kVal);
+  samples.resize(std::min(samples.size(), kProofImages));
+  std::vector<at::Tensor> images;
+  for (const auto& sample : samples) images.push_back(load_image(sample, source.recipe.input, {}, 0));
+  return normalize_images(at::stack(images), source.recipe.input);
+}
+
+at::Tensor network_logits(const ModelSource& source, const at::Tensor& images) {
+  torch::NoGradGuard no_grad;
+  Network& network = source.network;
+  auto tensors = tensors_of(network.head());
+  restore_tensors(tensors, under(source.tensors, "head."), "head");
+  network.backbone().set_tensors(under(source.tensors, "backbone."));
+  network.eval();
+  const at::Tensor features = network.backbone().module().forward({images.to(network.device())}).toTensor();
+  return network.head().forward({features}).toTensor().cpu();
+}
+
+ExportedModel measure(const ModelSource& source, const std::filesystem::path& file) {
+  const Predictor predictor = Predictor::load(file, "cpu", source.trust);
+  ExportedModel exported;
+  for (const Split split : {Split::kVal, Split::kTest}) {
+    if (!source.dataset.has(split)) continue;
+    const auto samples = source.dataset.of(split);
+    const at::Tensor rows = probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+    exported.metrics[to_string(split)] = to_json(classification_metrics(rows, labels_of(samples), predictor.classes()));
+    if (split == Split::kVal) exported.val_probabilities = rows;
+  }
+  return exported;
+}
+
+}  // namespace
+
+ExportedModel export_model(const ModelSource& source, const std::filesystem::path& file,
+                           const std::function<void(const std::string&)>& message) {
+  ArtifactMetadata metadata = metadata_of(source);
+  const auto module = compose(source, metadata);
+  ExportedModel exported;
+  message("exporting " + file.string());
+  replace_file(file, [&](const std::filesystem::path& temporary) {
+    save_artifact(temporary, module, metadata);
+    const at::Tensor images = proof_images(source);
+    prove_artifact(temporary, images, network_logits(source, images), source.trust);
+    message("measuring the exported file on the validation images");
+    exported = measure(source, temporary);
+    exported.images = metadata.data["images"];
+    metadata.metrics = exported.metrics;
+    save_artifact(temporary, module, metadata);
+  });
+  return exported;
+}
+
+}  // namespace graft
