@@ -7,33 +7,18 @@
 
 #include "graft/core/runtime.h"
 #include "graft/image/preprocess.h"
-#include "image/fixture.h"
+#include "graft/image/random_box.h"
+#include "image/augmentation.h"
 #include "support/parity.h"
 
 namespace graft {
 namespace {
 
+using test::apply;
+using test::read_augmentation;
 using testing::HasSubstr;
 
 constexpr const char* kBoth = R"({"transforms": [{"random_resized_crop": {"scale": [0.3, 1]}}, "horizontal_flip"]})";
-
-Augmentation read(const std::string& text, const InputSpec& input, std::vector<Problem>& problems) {
-  const Json json = parse_json(text, "augment");
-  return Augmentation::read(JsonReader(json, "augment", problems), input);
-}
-
-Augmentation read(const std::string& text, const InputSpec& input) {
-  std::vector<Problem> problems;
-  auto augmentation = read(text, input, problems);
-  EXPECT_TRUE(problems.empty()) << problems.at(0).message();
-  return augmentation;
-}
-
-at::Tensor apply(const Augmentation& augmentation, const at::Tensor& image, const InputSpec& input,
-                 std::uint64_t seed) {
-  RandomStream random(seed);
-  return augmentation.apply(image, input, random);
-}
 
 TEST(RandomCropBox, IsTorchvisions) {
   const test::ParityFixture tensors("image/crops.pt");
@@ -66,7 +51,7 @@ TEST(Augmentation, WithNoTransformsIsFitImage) {
   const InputSpec input{.size = 32};
   const at::Tensor image = torch::randint(256, {50, 70, 3}, at::kByte);
   for (const char* text : {"{}", R"({"transforms": []})"}) {
-    const auto augmentation = read(text, input);
+    const auto augmentation = read_augmentation(text, input);
     EXPECT_TRUE(augmentation.empty());
     EXPECT_TRUE(at::equal(apply(augmentation, image, input, 1), fit_image(image, input)));
   }
@@ -76,8 +61,8 @@ TEST(Augmentation, FlipsAndThenFitsEvenAnImageOfTheInputSize) {
   const InputSpec input{.size = 32};
   for (const int side : {32, 50}) {
     const at::Tensor image = torch::randint(256, {side, side, 3}, at::kByte);
-    const auto always = read(R"({"transforms": [{"horizontal_flip": {"p": 1}}]})", input);
-    const auto never = read(R"({"transforms": [{"horizontal_flip": {"p": 0}}]})", input);
+    const auto always = read_augmentation(R"({"transforms": [{"horizontal_flip": {"p": 1}}]})", input);
+    const auto never = read_augmentation(R"({"transforms": [{"horizontal_flip": {"p": 0}}]})", input);
     EXPECT_TRUE(at::equal(apply(always, image, input, 1), fit_image(image.flip({1}), input)));
     EXPECT_TRUE(at::equal(apply(never, image, input, 1), fit_image(image, input)));
   }
@@ -85,7 +70,7 @@ TEST(Augmentation, FlipsAndThenFitsEvenAnImageOfTheInputSize) {
 
 TEST(Augmentation, FlipsAsOftenAsItIsTold) {
   const InputSpec input{.size = 8, .crop = 1};
-  const auto augmentation = read(R"({"transforms": [{"horizontal_flip": {"p": 0.25}}]})", input);
+  const auto augmentation = read_augmentation(R"({"transforms": [{"horizontal_flip": {"p": 0.25}}]})", input);
   const at::Tensor image = torch::arange(192, at::kByte).view({8, 8, 3});
   int flipped = 0;
   for (std::uint64_t seed = 0; seed < 400; ++seed)
@@ -95,7 +80,7 @@ TEST(Augmentation, FlipsAsOftenAsItIsTold) {
 
 TEST(Augmentation, CropsAndResizesToTheInputSize) {
   const InputSpec input{.size = 32, .interpolation = Interpolation::kBicubic};
-  const auto augmentation = read(R"({"transforms": ["random_resized_crop"]})", input);
+  const auto augmentation = read_augmentation(R"({"transforms": ["random_resized_crop"]})", input);
   const at::Tensor image = torch::randint(256, {50, 70, 3}, at::kByte);
   RandomStream random(5);
   const CropBox box = random_crop_box(50, 70, {0.08, 1}, {3.0 / 4, 4.0 / 3}, random);
@@ -105,7 +90,7 @@ TEST(Augmentation, CropsAndResizesToTheInputSize) {
 
 TEST(Augmentation, EqualSeedsGiveEqualImagesOnAnyThread) {
   const InputSpec input{.size = 24};
-  const auto augmentation = read(kBoth, input);
+  const auto augmentation = read_augmentation(kBoth, input);
   const at::Tensor image = torch::randint(256, {90, 60, 3}, at::kByte);
   std::vector<at::Tensor> here, there(20);
   for (std::uint64_t seed = 0; seed < there.size(); ++seed) here.push_back(apply(augmentation, image, input, seed));
@@ -118,20 +103,21 @@ TEST(Augmentation, EqualSeedsGiveEqualImagesOnAnyThread) {
 }
 
 TEST(Augmentation, WritesEveryDefault) {
-  const auto augmentation = read(kBoth, {});
+  const auto augmentation = read_augmentation(kBoth, {});
   const Json expected = parse_json(
       R"({"transforms": [{"random_resized_crop": {"scale": [0.3, 1.0], "ratio": [0.75, 1.3333333333333333]}},
                          {"horizontal_flip": {"p": 0.5}}], "keep": []})",
       "expected");
   EXPECT_EQ(augmentation.to_json(), expected);
-  EXPECT_EQ(read(augmentation.to_json().dump(), {}).to_json(), expected);
+  EXPECT_EQ(read_augmentation(augmentation.to_json().dump(), {}).to_json(), expected);
 }
 
 TEST(Augmentation, RefusesATransformThatBreaksWhatIsKept) {
   std::vector<Problem> problems;
-  read(R"({"transforms": ["horizontal_flip"], "keep": ["orientation"]})", {}, problems);
+  read_augmentation(R"({"transforms": ["horizontal_flip"], "keep": ["orientation"]})", {}, problems);
   EXPECT_TRUE(problems.empty());
-  read(R"({"transforms": ["random_resized_crop", "horizontal_flip"], "keep": ["handedness"]})", {}, problems);
+  read_augmentation(R"({"transforms": ["random_resized_crop", "horizontal_flip"], "keep": ["handedness"]})", {},
+                    problems);
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_EQ(problems[0].subject, "augment.transforms[1]");
   EXPECT_THAT(problems[0].message(), HasSubstr("handedness"));
@@ -139,10 +125,11 @@ TEST(Augmentation, RefusesATransformThatBreaksWhatIsKept) {
 
 TEST(Augmentation, ReportsEveryMistake) {
   std::vector<Problem> problems;
-  read(R"({"transforms": [{"horizontal_flop": {}}, {"horizontal_flip": {"p": 2}}, {"horizontal_flip": {"q": 1}},
+  read_augmentation(
+      R"({"transforms": [{"horizontal_flop": {}}, {"horizontal_flip": {"p": 2}}, {"horizontal_flip": {"q": 1}},
            {"random_resized_crop": {"scale": [0.9, 0.1]}}, {"random_resized_crop": {"scale": [0, 1]}}],
            "keep": ["handednes"], "transform": []})",
-       {}, problems);
+      {}, problems);
   std::vector<std::string> messages;
   for (const auto& problem : problems) messages.push_back(problem.message());
   EXPECT_THAT(messages, testing::UnorderedElementsAre(HasSubstr("horizontal_flip"), HasSubstr("horizontal_flip.p"),

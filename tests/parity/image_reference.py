@@ -1,6 +1,6 @@
 """Writes images and what Pillow and torchvision make of them, for tests/image to compare with.
 
-usage: image_reference.py FOLDER   (writes FOLDER/image/files/*, decoded.pt, reduced.pt, resized.pt, fitted.pt, crops.pt)
+usage: image_reference.py FOLDER   (writes FOLDER/image/files/*, decoded.pt, reduced.pt, resized.pt, fitted.pt)
 """
 import io
 import pathlib
@@ -18,7 +18,6 @@ from backbones import torchvision_operators  # noqa: E402
 
 torchvision_operators.provide()
 from torchvision import transforms  # noqa: E402
-from torchvision.transforms import transforms as torchvision_source  # noqa: E402
 
 ORIENTATION = 0x0112
 SIZE_CASES = [(375, 500), (500, 375), (224, 224), (57, 43), (1, 1), (1000, 40), (31, 992), (256, 300), (700, 150)]
@@ -171,68 +170,13 @@ def write_fitted(folder: pathlib.Path) -> None:
     torch.save(tensors, folder / "fitted.pt")
 
 
-class Stream:
-    """graft::RandomStream: SplitMix64."""
-
-    def __init__(self, seed: int):
-        self.state = seed
-
-    def bits(self) -> int:
-        self.state = (self.state + 0x9E3779B97F4A7C15) % 2**64
-        mixed = (self.state ^ self.state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
-        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
-        return mixed ^ mixed >> 31
-
-    def uniform_(self, low, high) -> torch.Tensor:
-        return torch.tensor(float(low) + float(high - low) * ((self.bits() >> 11) / 2**53), dtype=torch.float64)
-
-    def below(self, count: int) -> int:
-        drawn = self.bits()
-        while drawn < 2**64 % count:
-            drawn = self.bits()
-        return drawn % count
-
-
-class TorchWithStream:
-    """torch, as far as RandomResizedCrop draws from it: our stream, and float64 so that no box rounds otherwise."""
-
-    log, exp = staticmethod(torch.log), staticmethod(torch.exp)
-
-    def __init__(self, stream: Stream):
-        self.stream = stream
-
-    def tensor(self, values) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.float64)
-
-    def empty(self, count: int) -> Stream:
-        return self.stream
-
-    def randint(self, low: int, high: int, size) -> torch.Tensor:
-        return torch.tensor(low + self.stream.below(high - low))
-
-
-def write_crops(folder: pathlib.Path) -> None:
-    """Rows of height, width, scale, ratio (two each), seed, then torchvision's top, left, height and width."""
-    rows = []
-    settings = [((0.08, 1.0), (3 / 4, 4 / 3)), ((0.6, 1.0), (1.0, 1.0)), ((0.9, 1.0), (0.5, 0.6))]
-    for scale, ratio in settings:
-        for height, width in SIZE_CASES:
-            for seed in range(12):
-                torchvision_source.torch = TorchWithStream(Stream(seed))
-                image = torch.empty(3, 1, 1).expand(3, height, width)
-                box = transforms.RandomResizedCrop.get_params(image, list(scale), list(ratio))
-                torchvision_source.torch = torch
-                rows.append([height, width, *scale, *ratio, seed, *box])
-    torch.save({"rows": torch.tensor(rows, dtype=torch.float64)}, folder / "crops.pt")
-
-
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1]) / "image"
     folder.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings("ignore", message="Palette images with Transparency")
-    for write in (write_decoded, write_reduced, write_resized, write_fitted, write_crops):
+    for write in (write_decoded, write_reduced, write_resized, write_fitted):
         write(folder)
 
 

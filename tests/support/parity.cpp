@@ -34,6 +34,12 @@ Json ParityFixture::json(const std::string& key) const {
   return Json::parse(begin, begin + bytes.numel());
 }
 
+std::vector<std::string> ParityFixture::names() const {
+  std::vector<std::string> names;
+  for (const auto& [key, ignored] : tensors_) names.push_back(key);
+  return names;
+}
+
 std::vector<std::string> ParityFixture::cases(const std::string& suffix) const {
   std::vector<std::string> names;
   for (const auto& [key, ignored] : tensors_)

@@ -19,6 +19,8 @@ class ParityFixture {
   /// @throws std::runtime_error when there is none.
   const at::Tensor& at(const std::string& key) const;
   bool has(const std::string& key) const { return tensors_.contains(key); }
+  /// Every key, sorted.
+  std::vector<std::string> names() const;
   /// JSON that was written as bytes.
   Json json(const std::string& key) const;
   /// What stands before "/SUFFIX" in the keys that end so, sorted.

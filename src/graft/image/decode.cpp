@@ -13,15 +13,12 @@
 #include "graft/core/files.h"
 #include "graft/image/encoded_image.h"
 #include "graft/image/jpeg.h"
+#include "graft/image/pixels.h"
 
 namespace graft {
 namespace {
 
 at::Tensor new_image(int height, int width) { return at::empty({height, width, 3}, at::kByte); }
-
-cv::Mat view_of(const at::Tensor& image) {
-  return {static_cast<int>(image.size(0)), static_cast<int>(image.size(1)), CV_8UC3, image.data_ptr()};
-}
 
 /// How an image of each EXIF orientation becomes upright: swap rows and columns, then flip.
 struct Turn {
@@ -35,14 +32,14 @@ at::Tensor upright(at::Tensor image, int orientation) {
   const Turn& turn = kTurns[orientation - 1];
   if (turn.transpose) {
     const at::Tensor turned = new_image(static_cast<int>(image.size(1)), static_cast<int>(image.size(0)));
-    cv::Mat out = view_of(turned);
-    cv::transpose(view_of(image), out);
+    cv::Mat out = mat_of(turned);
+    cv::transpose(mat_of(image), out);
     image = turned;
   }
   if (turn.flip) {
     const at::Tensor flipped = at::empty_like(image);
-    cv::Mat out = view_of(flipped);
-    cv::flip(view_of(image), out, *turn.flip);
+    cv::Mat out = mat_of(flipped);
+    cv::flip(mat_of(image), out, *turn.flip);
     image = flipped;
   }
   return image;
@@ -71,7 +68,7 @@ at::Tensor image_from_mat(const cv::Mat& image) {
     throw Error({"cv::Mat", "is no 8-bit image of 1, 3 or 4 channels", "grey, BGR or BGRA pixels",
                  "convert it with cv::Mat::convertTo"});
   const at::Tensor pixels = new_image(image.rows, image.cols);
-  cv::Mat out = view_of(pixels);
+  cv::Mat out = mat_of(pixels);
   cv::cvtColor(image, out, channels == 1 ? cv::COLOR_GRAY2RGB : channels == 3 ? cv::COLOR_BGR2RGB : cv::COLOR_BGRA2RGB);
   return pixels;
 }

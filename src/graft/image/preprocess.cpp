@@ -127,7 +127,7 @@ ImageSize resized_size(int image_height, int image_width, const InputSpec& spec)
   return {static_cast<int>(side * height / shorter), static_cast<int>(side * width / shorter)};
 }
 
-at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec) {
+at::Tensor resize_to_crop(const at::Tensor& image, const InputSpec& spec) {
   at::Tensor part = image;
   if (spec.resize == ResizeMode::kShorter) {
     for (const int side : {0, 1}) {
@@ -136,9 +136,14 @@ at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec) {
     }
   }
   const ImageSize size = resized_size(static_cast<int>(image.size(0)), static_cast<int>(image.size(1)), spec);
-  return resize_image(part, size.height, size.width, spec.interpolation)
-      .narrow(0, center_crop_offset(size.height, spec.size), spec.size)
-      .narrow(1, center_crop_offset(size.width, spec.size), spec.size)
+  return resize_image(part, size.height, size.width, spec.interpolation);
+}
+
+at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec) {
+  const at::Tensor resized = resize_to_crop(image, spec);
+  const int height = static_cast<int>(resized.size(0)), width = static_cast<int>(resized.size(1));
+  return resized.narrow(0, center_crop_offset(height, spec.size), spec.size)
+      .narrow(1, center_crop_offset(width, spec.size), spec.size)
       .contiguous();
 }
 

@@ -27,6 +27,9 @@ struct ImageSize {
 };
 ImageSize resized_size(int image_height, int image_width, const InputSpec& spec);
 
+/// The resize of fit_image, without its centre crop: uint8 [H, W, 3] -> uint8 of resized_size.
+at::Tensor resize_to_crop(const at::Tensor& image, const InputSpec& spec);
+
 /// Resize and crop for evaluation: uint8 [H, W, 3] -> uint8 [S, S, 3]. The artifact's `preprocess` computes the same.
 at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec);
 
