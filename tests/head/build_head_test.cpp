@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
+#include <cmath>
+
 #include "graft/head/activation.h"
 #include "support/parity.h"
 #include "support/temporary_folder.h"
@@ -84,12 +86,31 @@ TEST(BuildHead, EveryActivationIsTorchs) {
       torch::NoGradGuard no_grad;
       head.attr("linear_1").toModule().attr("weight").toTensor().copy_(torch::eye(3));
     }
+    head.eval();
     at::Tensor x = reference.at("x").clone().set_requires_grad(true);
     const at::Tensor y = head.forward({x}).toTensor();
     y.sum().backward();
     EXPECT_LT(relative_error(y, reference.at(name + "/y")), 1e-6) << name;
     EXPECT_LT(relative_error(x.grad(), reference.at(name + "/gradient")), 1e-6) << name;
   }
+}
+
+TEST(BuildHead, RreluDrawsItsSlopesWhileItTrains) {
+  Module head =
+      build_head(spec_of(Json::parse(R"([{"activation": "rrelu"}, {"linear": "classes", "bias": false}])")), 1, 1, 1);
+  {
+    torch::NoGradGuard no_grad;
+    head.attr("linear_1").toModule().attr("weight").toTensor().fill_(1);
+  }
+  const at::Tensor x = torch::full({10000, 1}, -1.0F);
+  const at::Tensor slopes = -head.forward({x}).toTensor();
+  EXPECT_GE(slopes.min().item<double>(), 1 / 8.0 - 1e-6);
+  EXPECT_LE(slopes.max().item<double>(), 1 / 3.0 + 1e-6);
+  EXPECT_NEAR(slopes.mean().item<double>(), 11 / 48.0, 0.003);
+  EXPECT_NEAR(slopes.std().item<double>(), (5 / 24.0) / std::sqrt(12.0), 0.003);
+  EXPECT_TRUE(head.forward({torch::ones({3, 1})}).toTensor().equal(torch::ones({3, 1})));
+  head.eval();
+  EXPECT_TRUE(head.forward({x}).toTensor().equal(head.forward({x}).toTensor()));
 }
 
 TEST(BuildHead, SavedAndReloadedItIsTheSameAndStillTrains) {

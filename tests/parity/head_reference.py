@@ -14,8 +14,8 @@ STEPS = 5
 FEATURES, CLASSES = 11, 3
 
 ACTIVATIONS = {
-    "relu": nn.ReLU, "relu6": nn.ReLU6, "leaky_relu": nn.LeakyReLU, "prelu": nn.PReLU, "elu": nn.ELU,
-    "selu": nn.SELU, "gelu": nn.GELU, "silu": nn.SiLU, "mish": nn.Mish, "hardswish": nn.Hardswish,
+    "relu": nn.ReLU, "relu6": nn.ReLU6, "leaky_relu": nn.LeakyReLU, "prelu": nn.PReLU, "rrelu": nn.RReLU,
+    "elu": nn.ELU, "selu": nn.SELU, "celu": nn.CELU, "gelu": nn.GELU, "silu": nn.SiLU, "mish": nn.Mish, "hardswish": nn.Hardswish,
     "hardsigmoid": nn.Hardsigmoid, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "softplus": nn.Softplus,
 }
 
@@ -66,7 +66,7 @@ def activations():
     saved = {"x": torch.linspace(-8, 8, 129).reshape(-1, 3)}
     for name, module in ACTIVATIONS.items():
         x = saved["x"].clone().requires_grad_()
-        y = module()(x)
+        y = module().eval()(x)
         y.sum().backward()
         saved[f"{name}/y"] = y.detach().clone()
         saved[f"{name}/gradient"] = x.grad.clone()

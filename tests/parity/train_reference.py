@@ -1,4 +1,5 @@
-"""Writes what torch.nn.functional.cross_entropy and scikit-learn compute, for tests/train to compare with.
+"""Writes what torch.nn.functional.cross_entropy, the formulas of other losses and scikit-learn compute, for tests/train
+to compare with.
 
 usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt and FOLDER/train/metrics.pt)
 """
@@ -11,27 +12,59 @@ import torch
 from sklearn import metrics
 from torch.nn import functional
 
+WEIGHTS = [0.2, 1.0, 3.0, 0.5]
+# Case: the recipe's loss, class weights, whether samples are weighted.
 LOSSES = {
-    "plain": ({"cross_entropy": {}}, None),
-    "smoothed": ({"cross_entropy": {"label_smoothing": 0.1}}, None),
-    "weighted": ({"cross_entropy": {}}, [0.2, 1.0, 3.0, 0.5]),
-    "smoothed_weighted": ({"cross_entropy": {"label_smoothing": 0.3}}, [0.2, 1.0, 3.0, 0.5]),
+    "plain": ({"cross_entropy": {}}, None, False),
+    "smoothed": ({"cross_entropy": {"label_smoothing": 0.1}}, None, False),
+    "weighted": ({"cross_entropy": {}}, WEIGHTS, False),
+    "smoothed_weighted": ({"cross_entropy": {"label_smoothing": 0.3}}, WEIGHTS, False),
+    "sampled": ({"cross_entropy": {}}, WEIGHTS, True),
+    "focal": ({"focal": {}}, None, False),
+    "focal_root": ({"focal": {"gamma": 0.5}}, None, True),
+    "focal_weighted": ({"focal": {"gamma": 3}}, WEIGHTS, True),
+    "poly1": ({"poly1": {}}, None, False),
+    "poly1_negative": ({"poly1": {"epsilon": -1}}, None, True),
+    "poly1_weighted": ({"poly1": {"epsilon": 2.5}}, WEIGHTS, True),
 }
+
+# Of the probability of the sample's class; Lin et al. 2017, Leng et al. 2022.
+FORMULAS = {
+    "focal": lambda p, gamma=2.0: -(1 - p)**gamma * p.log(),
+    "poly1": lambda p, epsilon=1.0: -p.log() + epsilon * (1 - p),
+}
+
+
+def loss_value(spec, logits, targets, classes, samples):
+    (name, options), = spec.items()
+    if name == "cross_entropy" and samples is None:
+        return functional.cross_entropy(logits, targets, weight=classes, **options)
+    if name == "cross_entropy":
+        each = functional.cross_entropy(logits, targets, reduction="none", **options)
+    else:
+        each = FORMULAS[name](logits.softmax(1)[torch.arange(len(targets)), targets], **options)
+    weights = torch.ones_like(each) if classes is None else classes[targets]
+    weights = weights if samples is None else weights * samples
+    return (each * weights).sum() / weights.sum()
 
 
 def losses():
     torch.manual_seed(3)
     saved = {"logits": torch.randn(16, 4) * 5, "targets": torch.randint(0, 4, (16,))}
-    for case, (spec, weights) in LOSSES.items():
-        logits = saved["logits"].clone().requires_grad_()
-        weights = None if weights is None else torch.tensor(weights)
-        loss = functional.cross_entropy(logits, saved["targets"], weight=weights, **spec["cross_entropy"])
+    sample_weights = torch.rand(16, dtype=torch.float64) * 3
+    for case, (spec, classes, sampled) in LOSSES.items():
+        logits = saved["logits"].double().requires_grad_()
+        classes = None if classes is None else torch.tensor(classes, dtype=torch.float64)
+        samples = sample_weights if sampled else None
+        loss = loss_value(spec, logits, saved["targets"], classes, samples)
         loss.backward()
         saved[f"{case}/spec"] = torch.tensor(list(json.dumps(spec).encode()), dtype=torch.uint8)
         saved[f"{case}/loss"] = loss.detach().clone()
         saved[f"{case}/gradient"] = logits.grad.clone()
-        if weights is not None:
-            saved[f"{case}/weights"] = weights
+        if classes is not None:
+            saved[f"{case}/weights"] = classes
+        if samples is not None:
+            saved[f"{case}/samples"] = samples
     return saved
 
 

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <limits>
+
 #include "graft/core/option_table.h"
 
 namespace graft {
@@ -30,6 +32,44 @@ Loss cross_entropy(const Json& options) {
   };
 }
 
+/// The mean of losses [N], each times the weight of its class and of its sample, as cross_entropy_loss takes it.
+at::Tensor weighted_mean(const at::Tensor& losses, const at::Tensor& targets, const LossWeights& weights) {
+  at::Tensor factors = at::ones_like(losses);
+  if (weights.classes.defined())
+    factors = factors * weights.classes.to(losses.device(), at::kFloat).index_select(0, targets);
+  if (weights.samples.defined()) factors = factors * weights.samples.to(losses.device(), at::kFloat);
+  return (losses * factors).sum() / factors.sum();
+}
+
+/// [N], the logarithm of the probability of each sample's class.
+at::Tensor log_probability(const at::Tensor& logits, const at::Tensor& targets) {
+  return at::log_softmax(logits.to(at::kFloat), 1).gather(1, targets.unsqueeze(1)).squeeze(1);
+}
+
+Json focal_options(JsonReader& reader) { return {{"gamma", reader.number("gamma", 2, Range::at_least(0))}}; }
+
+/// -(1 - p)^gamma log p (Lin et al. 2017) of the softmax; their alpha is the class weights.
+Loss focal(const Json& options) {
+  return [gamma = options.at("gamma").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
+                                                     const LossWeights& weights) {
+    const at::Tensor log_p = log_probability(logits, targets);
+    // At p = 1 the power has an infinite slope where gamma is below 1.
+    const at::Tensor missing = (-at::expm1(log_p)).clamp_min(std::numeric_limits<float>::min());
+    return weighted_mean(-missing.pow(gamma) * log_p, targets, weights);
+  };
+}
+
+Json poly1_options(JsonReader& reader) { return {{"epsilon", reader.number("epsilon", 1, Range::at_least(-1))}}; }
+
+/// -log p + epsilon (1 - p) (Leng et al. 2022).
+Loss poly1(const Json& options) {
+  return [epsilon = options.at("epsilon").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
+                                                         const LossWeights& weights) {
+    const at::Tensor log_p = log_probability(logits, targets);
+    return weighted_mean(-log_p - epsilon * at::expm1(log_p), targets, weights);
+  };
+}
+
 struct Row {
   std::string name;
   Json (*read_options)(JsonReader& reader);
@@ -37,7 +77,9 @@ struct Row {
 };
 
 const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({{"cross_entropy", cross_entropy_options, cross_entropy}});
+  static const OptionTable<Row> kTable({{"cross_entropy", cross_entropy_options, cross_entropy},
+                                        {"focal", focal_options, focal},
+                                        {"poly1", poly1_options, poly1}});
   return kTable;
 }
 
