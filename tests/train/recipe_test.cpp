@@ -63,6 +63,20 @@ TEST(Recipe, LimitsAreExact) {
   EXPECT_FALSE(accepts("graft=2"));
 }
 
+TEST(Recipe, AScheduleCyclesNoMomentumThatIsNotThere) {
+  Json json = complete("probe");
+  json["phases"][0]["optimizer"] = "adagrad";
+  json["phases"][0]["schedule"] = "one_cycle";
+  try {
+    read_recipe(json, "");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("phases[0].schedule.one_cycle.cycle_momentum"));
+  }
+  json["phases"][0]["schedule"] = Json::parse(R"({"one_cycle": {"cycle_momentum": false}})");
+  EXPECT_EQ(read_recipe(json, "").phases[0].optimizer.name, "adagrad");
+}
+
 TEST(LayOver, MergesSectionsAndReplacesTheRest) {
   Json json = complete("finetune");
   lay_over(json,

@@ -124,6 +124,19 @@ TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
   }
 }
 
+TEST(Trainer, LookaheadIsResumedBitIdentical) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["phases"][1]["optimizer"] = Json::parse(R"({"lookahead": {"k": 2, "optimizer": {"nadam": {"lr": 0.01}}}})");
+  train(recipe, folder / "whole");
+  std::stop_source stop;
+  Trainer first(spec(recipe, folder / "stopped"));
+  first.add_observer(std::make_shared<StopAt>(stop, 10));
+  EXPECT_FALSE(first.run(stop.get_token()).finished);
+  EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
+  EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+}
+
 TEST(Trainer, FrozenTensorsStayBitIdentical) {
   test::TemporaryFolder folder;
   Json recipe = two_phases();
