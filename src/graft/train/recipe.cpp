@@ -39,6 +39,7 @@ void read_steps(JsonReader& reader, Phase& phase) {
   if (problems.size() == before && phase.schedule.cycles_momentum() && !phase.optimizer.has_momentum())
     reader.problem("schedule." + phase.schedule.name + ".cycle_momentum", "is true",
                    "false beside " + phase.optimizer.name + ", which has no momentum", "");
+  if (const Json* clip = reader.member("clip")) phase.clip = read_clip_spec(*clip, reader.path_of("clip"), problems);
 }
 
 Phase read_phase(const Json& value, const std::string& path, std::vector<Problem>& problems) {
@@ -116,6 +117,7 @@ Json phase_json(const Phase& phase) {
           {"train", phase.train},
           {"optimizer", to_json(phase.optimizer)},
           {"schedule", to_json(phase.schedule)},
+          {"clip", to_json(phase.clip)},
           {"layer_lr_decay", phase.layer_lr_decay},
           {"batch_norm", kBatchNormNames[static_cast<std::size_t>(phase.batch_norm)]}};
 }
