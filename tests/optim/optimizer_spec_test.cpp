@@ -17,6 +17,19 @@ TEST(OptimizerSpec, DefaultsAreTorchs) {
             R"({"sgd":{"lr":0.001,"momentum":0.0,"dampening":0.0,"weight_decay":0.0,"nesterov":false}})");
   EXPECT_EQ(to_json(read(R"({"adamw": {}})", problems)).dump(),
             R"({"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.01,"amsgrad":false}})");
+  for (const char* text :
+       {R"({"adam":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"amsgrad":false}})",
+        R"({"nadam":{"lr":0.002,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"momentum_decay":0.004,)"
+        R"("decoupled_weight_decay":false}})",
+        R"({"radam":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"decoupled_weight_decay":false}})",
+        R"({"adamax":{"lr":0.002,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0}})",
+        R"({"adagrad":{"lr":0.01,"lr_decay":0.0,"weight_decay":0.0,"initial_accumulator_value":0.0,"eps":1e-10}})",
+        R"({"rmsprop":{"lr":0.01,"alpha":0.99,"eps":1e-08,"weight_decay":0.0,"momentum":0.0,"centered":false}})",
+        R"({"adadelta":{"lr":1.0,"rho":0.9,"eps":1e-06,"weight_decay":0.0}})",
+        R"({"lion":{"lr":0.0001,"betas":[0.9,0.99],"weight_decay":0.0}})",
+        R"({"lookahead":{"k":6,"alpha":0.5,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
+        R"("weight_decay":0.01,"amsgrad":false}}}})"})
+    EXPECT_EQ(to_json(read(Json(Json::parse(text).begin().key()).dump(), problems)).dump(), text);
   EXPECT_EQ(to_json(OptimizerSpec{}), to_json(read(R"("adamw")", problems)));
   EXPECT_EQ(OptimizerSpec{}.lr(), 1e-3);
   EXPECT_TRUE(problems.empty());
@@ -25,7 +38,8 @@ TEST(OptimizerSpec, DefaultsAreTorchs) {
 TEST(OptimizerSpec, WhatIsWrittenReadsBackTheSame) {
   std::vector<Problem> problems;
   for (const char* text : {R"({"sgd": {"lr": 0.3, "momentum": 0.7, "nesterov": true, "weight_decay": 1e-5}})",
-                           R"({"adamw": {"lr": 2, "betas": [0, 0.5], "eps": 1e-3, "amsgrad": true}})"}) {
+                           R"({"adamw": {"lr": 2, "betas": [0, 0.5], "eps": 1e-3, "amsgrad": true}})",
+                           R"({"lookahead": {"alpha": 1, "optimizer": {"rmsprop": {"centered": true}}}})"}) {
     const Json written = to_json(read(text, problems));
     EXPECT_EQ(to_json(read(written.dump(), problems)), written);
   }
@@ -43,7 +57,7 @@ TEST(OptimizerSpec, EveryMistakeIsNamed) {
 
 TEST(OptimizerSpec, AnUnknownNameLeavesAUsableDefault) {
   std::vector<Problem> problems;
-  EXPECT_EQ(read(R"({"adam": {"lr": 1}})", problems).lr(), 1e-3);
+  EXPECT_EQ(read(R"({"ademw": {"lr": 1}})", problems).lr(), 1e-3);
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(problems[0].hint, HasSubstr("adamw"));
 }
@@ -54,18 +68,61 @@ TEST(OptimizerSpec, LimitsAreExact) {
     read(text, problems);
     return problems.empty();
   };
-  for (const char* good : {R"({"sgd": {"lr": 1e-300}})", R"({"sgd": {"momentum": 0.999}})",
-                           R"({"sgd": {"dampening": 1}})", R"({"sgd": {"momentum": 0.1, "nesterov": true}})",
-                           R"({"adamw": {"betas": [0, 0]}})", R"({"adamw": {"weight_decay": 0}})"})
+  for (const char* good :
+       {R"({"sgd": {"lr": 1e-300}})", R"({"sgd": {"momentum": 0.999}})", R"({"sgd": {"dampening": 1}})",
+        R"({"sgd": {"momentum": 0.1, "nesterov": true}})", R"({"adamw": {"betas": [0, 0]}})",
+        R"({"adamw": {"weight_decay": 0}})", R"({"rmsprop": {"alpha": 0}})", R"({"adadelta": {"rho": 0}})",
+        R"({"lookahead": {"k": 1}})", R"({"lookahead": {"alpha": 1}})", R"({"nadam": {"momentum_decay": 0}})"})
     EXPECT_TRUE(accepts(good)) << good;
-  for (const char* bad :
-       {R"({"sgd": {"lr": 0}})", R"({"sgd": {"lr": -1}})", R"({"sgd": {"momentum": 1}})",
-        R"({"sgd": {"dampening": 1.1}})", R"({"sgd": {"nesterov": true}})",
-        R"({"sgd": {"momentum": 0.9, "dampening": 0.1, "nesterov": true}})", R"({"adamw": {"betas": [0.9, 1]}})",
-        R"({"adamw": {"betas": [0.9]}})", R"({"adamw": {"betas": 0.9}})", R"({"adamw": {"eps": 0}})",
-        R"({"adamw": {"weight_decay": -1e-9}})", R"({"adamw": {"amsgrad": 1}})", R"({"adamw": 3})",
-        R"({"sgd": {}, "adamw": {}})", "[]", "null"})
+  for (const char* bad : {R"({"sgd": {"lr": 0}})",
+                          R"({"sgd": {"lr": -1}})",
+                          R"({"sgd": {"momentum": 1}})",
+                          R"({"sgd": {"dampening": 1.1}})",
+                          R"({"sgd": {"nesterov": true}})",
+                          R"({"sgd": {"momentum": 0.9, "dampening": 0.1, "nesterov": true}})",
+                          R"({"adamw": {"betas": [0.9, 1]}})",
+                          R"({"adamw": {"betas": [0.9]}})",
+                          R"({"adamw": {"betas": 0.9}})",
+                          R"({"adamw": {"eps": 0}})",
+                          R"({"adamw": {"weight_decay": -1e-9}})",
+                          R"({"adamw": {"amsgrad": 1}})",
+                          R"({"adamw": 3})",
+                          R"({"adagrad": {"lr_decay": -1}})",
+                          R"({"adagrad": {"initial_accumulator_value": -1}})",
+                          R"({"rmsprop": {"alpha": 1}})",
+                          R"({"rmsprop": {"momentum": 1}})",
+                          R"({"adadelta": {"rho": 1}})",
+                          R"({"nadam": {"momentum_decay": -1}})",
+                          R"({"lion": {"eps": 1e-8}})",
+                          R"({"lion": {"betas": [0.9, 1]}})",
+                          R"({"lookahead": {"k": 0}})",
+                          R"({"lookahead": {"k": 1.5}})",
+                          R"({"lookahead": {"alpha": 0}})",
+                          R"({"lookahead": {"alpha": 1.1}})",
+                          R"({"lookahead": {"lr": 1}})",
+                          R"({"sgd": {}, "adamw": {}})",
+                          "[]",
+                          "null"})
     EXPECT_FALSE(accepts(bad)) << bad;
+}
+
+TEST(OptimizerSpec, LookaheadHoldsAnother) {
+  std::vector<Problem> problems;
+  EXPECT_EQ(read(R"({"lookahead": {"optimizer": {"sgd": {"lr": 0.25}}}})", problems).lr(), 0.25);
+  EXPECT_TRUE(problems.empty());
+  read(R"({"lookahead": {"optimizer": {"sgd": {"lr": -1}}}})", problems);
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].subject, "optimizer.lookahead.optimizer.sgd.lr");
+  read(R"({"lookahead": {"optimizer": {"lookahead": {}}}})", problems);
+  ASSERT_EQ(problems.size(), 2U);
+  EXPECT_EQ(problems[1].subject, "optimizer.lookahead.optimizer");
+}
+
+TEST(OptimizerSpec, KnowsWhetherAScheduleMayCycleItsMomentum) {
+  for (const char* name : {"sgd", "adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "lion", "lookahead"})
+    EXPECT_TRUE(OptimizerSpec{name}.has_momentum()) << name;
+  for (const char* name : {"adagrad", "adadelta"}) EXPECT_FALSE(OptimizerSpec{name}.has_momentum()) << name;
+  EXPECT_FALSE((OptimizerSpec{"lookahead", {{"optimizer", "adagrad"}}}.has_momentum()));
 }
 
 TEST(OptimizerSpec, WrittenByHandItIsCheckedWhenUsed) {

@@ -1,13 +1,23 @@
-"""Writes what torch.optim and its schedulers compute, for tests/optim to compare with.
+"""Writes what torch.optim, its schedulers, gradient clipping and timm.optim compute, for tests/optim to compare with.
 
-usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt and FOLDER/optim/schedules.pt)
+usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, schedules.pt and clip.pt)
 """
+import inspect
 import json
+import math
 import pathlib
 import sys
 
 import torch
+from torch.nn import utils as nn_utils
 from torch.optim import lr_scheduler
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from backbones import torchvision_operators  # noqa: E402
+
+torchvision_operators.provide()
+import timm.optim  # noqa: E402
+from timm.utils import agc  # noqa: E402
 
 STEPS = 50
 
@@ -24,6 +34,51 @@ OPTIMIZERS = {
     "adamw_amsgrad": ({"adamw": {"lr": 0.02, "betas": [0.5, 0.8], "amsgrad": True}}, "constant"),
     "adamw_no_decay": ({"adamw": {"lr": 0.02, "weight_decay": 0.0}}, "constant"),
     "adamw_one_cycle": ({"adamw": {"lr": 0.02}}, {"one_cycle": {"three_phase": True}}),
+    "adam": ({"adam": {}}, "constant"),
+    "adam_options": ({"adam": {"lr": 0.02, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.1}}, "constant"),
+    "adam_amsgrad": ({"adam": {"lr": 0.02, "betas": [0.5, 0.8], "amsgrad": True}}, "constant"),
+    "adam_cyclic": ({"adam": {"lr": 0.02, "weight_decay": 0.1}},
+                    {"cyclic": {"base_lr": 0.002, "step_size_up": 0.2, "step_size_down": 0.3}}),
+    "nadam": ({"nadam": {}}, "constant"),
+    "nadam_options": ({"nadam": {"lr": 0.02, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.1,
+                                 "momentum_decay": 0.1}}, "constant"),
+    "nadam_decoupled": ({"nadam": {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True}}, "constant"),
+    "nadam_one_cycle": ({"nadam": {"lr": 0.02}}, {"one_cycle": {}}),
+    "radam": ({"radam": {}}, "constant"),
+    "radam_options": ({"radam": {"lr": 0.02, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.1}}, "constant"),
+    "radam_decoupled": ({"radam": {"lr": 0.02, "weight_decay": 0.1, "decoupled_weight_decay": True}}, "constant"),
+    "radam_short_memory": ({"radam": {"lr": 0.02, "betas": [0.9, 0.5]}}, "constant"),
+    "radam_one_cycle": ({"radam": {"lr": 0.02}}, {"one_cycle": {}}),
+    "adamax": ({"adamax": {}}, "constant"),
+    "adamax_options": ({"adamax": {"lr": 0.02, "betas": [0.8, 0.5], "eps": 1e-2, "weight_decay": 0.1}}, "constant"),
+    "adamax_one_cycle": ({"adamax": {"lr": 0.02}}, {"one_cycle": {}}),
+    "adagrad": ({"adagrad": {}}, "constant"),
+    "adagrad_options": ({"adagrad": {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1,
+                                     "initial_accumulator_value": 0.2, "eps": 1e-3}}, "cosine"),
+    "rmsprop": ({"rmsprop": {}}, "constant"),
+    "rmsprop_momentum": ({"rmsprop": {"lr": 0.005, "alpha": 0.9, "momentum": 0.9, "weight_decay": 0.1}}, "constant"),
+    "rmsprop_centered": ({"rmsprop": {"lr": 0.005, "eps": 1e-3, "centered": True, "weight_decay": 0.1}}, "constant"),
+    "rmsprop_centered_momentum": ({"rmsprop": {"centered": True, "momentum": 0.5}}, "constant"),
+    "rmsprop_one_cycle": ({"rmsprop": {"lr": 0.005, "momentum": 0.9}}, {"one_cycle": {}}),
+    "adadelta": ({"adadelta": {}}, "constant"),
+    "adadelta_options": ({"adadelta": {"lr": 0.5, "rho": 0.7, "eps": 1e-3, "weight_decay": 0.1}}, "cosine"),
+    "lion": ({"lion": {}}, "constant"),
+    "lion_options": ({"lion": {"lr": 0.01, "betas": [0.8, 0.95], "weight_decay": 0.1}}, "constant"),
+    "lion_one_cycle": ({"lion": {"lr": 0.01}}, {"one_cycle": {}}),
+    "lookahead": ({"lookahead": {}}, "constant"),
+    "lookahead_sgd": ({"lookahead": {"k": 5, "alpha": 0.8, "optimizer": {"sgd": {"lr": 0.05}}}}, "constant"),
+    "lookahead_momentum": ({"lookahead": {"k": 3, "optimizer": {"sgd": {"lr": 0.05, "momentum": 0.9,
+                                                                        "weight_decay": 0.1}}}}, "cosine"),
+    "lookahead_every_step": ({"lookahead": {"k": 1, "alpha": 0.25, "optimizer": {"radam": {"lr": 0.02}}}}, "constant"),
+    "lookahead_whole": ({"lookahead": {"alpha": 1.0, "optimizer": {"lion": {"lr": 0.01}}}}, "constant"),
+    "lookahead_one_cycle": ({"lookahead": {"k": 4, "optimizer": {"adam": {"lr": 0.02, "amsgrad": True}}}},
+                            {"one_cycle": {}}),
+}
+
+RULES = {
+    "sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam, "adamax": torch.optim.Adamax, "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop, "adadelta": torch.optim.Adadelta, "lion": timm.optim.Lion,
 }
 
 # name: (recipe's schedule, epochs, steps an epoch)
@@ -47,6 +102,40 @@ SCHEDULES = {
     "one_cycle_all_rise": ({"one_cycle": {"pct_start": 1.0}}, 1, 12),
     "one_cycle_short_rise": ({"one_cycle": {"pct_start": 0.05}}, 1, 12),
     "one_cycle_one_step": ({"one_cycle": {}}, 1, 1),
+    "multi_step": ({"multi_step": {"milestones": [1, 2, 5]}}, 7, 9),
+    "multi_step_warm": ({"multi_step": {"milestones": [2, 3], "gamma": 0.5, "warmup_epochs": 1.5}}, 7, 10),
+    "multi_step_beyond": ({"multi_step": {"milestones": [1, 50], "gamma": 0.7}}, 3, 5),
+    "exponential": ({"exponential": {"gamma": 0.8}}, 7, 9),
+    "exponential_warm": ({"exponential": {"gamma": 0.5, "warmup_epochs": 1, "warmup_start": 0.5}}, 4, 10),
+    "polynomial": ({"polynomial": {}}, 6, 10),
+    "polynomial_square": ({"polynomial": {"power": 2.0}}, 1, 61),
+    "polynomial_root_warm": ({"polynomial": {"power": 0.5, "warmup_epochs": 1.25}}, 6, 12),
+    "polynomial_one_step": ({"polynomial": {"power": 0.9}}, 1, 1),
+    "restarts": ({"cosine_warm_restarts": {"T_0": 2}}, 7, 9),
+    "restarts_longer": ({"cosine_warm_restarts": {"T_0": 1, "T_mult": 2, "eta_min": 0.01}}, 9, 8),
+    "restarts_thrice": ({"cosine_warm_restarts": {"T_0": 2, "T_mult": 3}}, 9, 8),
+    "restarts_warm": ({"cosine_warm_restarts": {"T_0": 1, "T_mult": 2, "warmup_epochs": 1.5}}, 9, 8),
+    "stable_decay": ({"warmup_stable_decay": {}}, 5, 11),
+    "stable_decay_warm": ({"warmup_stable_decay": {"eta_min": 0.01, "warmup_epochs": 0.5, "warmup_start": 0.1}}, 4, 16),
+    "stable_decay_linear": ({"warmup_stable_decay": {"decay": "linear", "decay_fraction": 0.5}}, 3, 21),
+    "stable_decay_cosine": ({"warmup_stable_decay": {"decay": "cosine", "decay_fraction": 1.0, "eta_min": 0.1}}, 2, 15),
+    "stable_decay_short": ({"warmup_stable_decay": {"decay_fraction": 0.001}}, 1, 12),
+    "stable_decay_one_step": ({"warmup_stable_decay": {}}, 1, 1),
+    "cyclic": ({"cyclic": {"base_lr": 0.05, "step_size_up": 1}}, 7, 9),
+    "cyclic_uneven": ({"cyclic": {"base_lr": 0.0, "step_size_up": 0.5, "step_size_down": 2}}, 6, 10),
+    "cyclic_halved": ({"cyclic": {"base_lr": 0.05, "step_size_up": 1, "step_size_down": 0.7, "mode": "triangular2",
+                                  "base_momentum": 0.6, "max_momentum": 0.95}}, 8, 10),
+    "cyclic_exponential": ({"cyclic": {"base_lr": 0.01, "step_size_up": 1.3, "mode": "exp_range", "gamma": 0.98}},
+                           7, 9),
+    "cyclic_no_momentum": ({"cyclic": {"base_lr": 0.1, "step_size_up": 0.01, "step_size_down": 1,
+                                       "cycle_momentum": False}}, 2, 27),
+}
+
+# of parameters of several shapes and types; "double" is float64
+CLIPS = {
+    "norm": {"norm": 1.0}, "norm_wide": {"norm": 1e4}, "norm_tight": {"norm": 1e-3},
+    "value": {"value": 0.5}, "value_tight": {"value": 1e-6}, "value_wide": {"value": 1e3},
+    "adaptive": {"adaptive": 0.01}, "adaptive_wide": {"adaptive": 3.0}, "none": "none",
 }
 
 
@@ -59,9 +148,32 @@ def named(value):
 
 
 def make_optimizer(spec, groups):
+    """The optimizer that steps and the one whose groups a scheduler changes: two where the first wraps the second."""
     name, options = named(spec)
-    rule = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[name]
-    return rule(groups, foreach=False, fused=False, **{"lr": 1e-3, **options})
+    if name == "lookahead":
+        inner = make_optimizer(options.get("optimizer", "adamw"), groups)[1]
+        return timm.optim.Lookahead(inner, **{key: options[key] for key in ("k", "alpha") if key in options}), inner
+    optimizer = RULES[name](groups, foreach=False, **{"lr": learning_rate(spec), **options})
+    return optimizer, optimizer
+
+
+def learning_rate(spec):
+    name, options = named(spec)
+    if name == "lookahead":
+        return learning_rate(options.get("optimizer", "adamw"))
+    return options.get("lr", inspect.signature(RULES[name]).parameters["lr"].default)
+
+
+def stable_decay(lr, steps, decay="sqrt", decay_fraction=0.2, eta_min=0.0):
+    """Hu et al. 2024 and, for the length and the shape of the decay, Haegele et al. 2024; a factor of lr."""
+    decaying = max(round(decay_fraction * steps), 1)
+    shape = {"sqrt": lambda x: 1 - math.sqrt(x), "linear": lambda x: 1 - x,
+             "cosine": lambda x: (1 + math.cos(math.pi * x)) / 2}[decay]
+
+    def factor(step):
+        progress = min(max(step - (steps - decaying), 0) / decaying, 1)
+        return (eta_min + (lr - eta_min) * shape(progress)) / lr
+    return factor
 
 
 def make_scheduler(spec, optimizer, max_lr, epochs, steps_per_epoch):
@@ -74,8 +186,26 @@ def make_scheduler(spec, optimizer, max_lr, epochs, steps_per_epoch):
         main = lr_scheduler.ConstantLR(optimizer, factor=1.0)
     elif name == "step":
         main = lr_scheduler.StepLR(optimizer, options.pop("step_size") * steps_per_epoch, **options)
+    elif name == "multi_step":
+        milestones = [epoch * steps_per_epoch for epoch in options.pop("milestones")]
+        main = lr_scheduler.MultiStepLR(optimizer, milestones, **options)
+    elif name == "exponential":  # ExponentialLR, stepped once an epoch
+        main = lr_scheduler.StepLR(optimizer, steps_per_epoch, **options)
+    elif name == "polynomial":
+        main = lr_scheduler.PolynomialLR(optimizer, total - warmup, **options)
     elif name == "cosine":
         main = lr_scheduler.CosineAnnealingLR(optimizer, total - warmup, **options)
+    elif name == "cosine_warm_restarts":
+        main = lr_scheduler.CosineAnnealingWarmRestarts(optimizer, options.pop("T_0") * steps_per_epoch, **options)
+    elif name == "warmup_stable_decay":
+        main = lr_scheduler.LambdaLR(optimizer, stable_decay(max_lr, total - warmup, **options))
+    elif name == "cyclic":
+        up = options.pop("step_size_up")
+        sizes = [max(round(epochs * steps_per_epoch), 1) for epochs in (up, options.pop("step_size_down", up))]
+        scale = [group / max_lr[0] for group in max_lr] if isinstance(max_lr, list) else 1
+        base = options.pop("base_lr")
+        base = [base * part for part in scale] if isinstance(scale, list) else base
+        main = lr_scheduler.CyclicLR(optimizer, base, max_lr, *sizes, **options)
     else:
         anneal = options.pop("anneal", "cos")
         main = lr_scheduler.OneCycleLR(optimizer, max_lr, total, anneal_strategy=anneal, **options)
@@ -88,14 +218,14 @@ def make_scheduler(spec, optimizer, max_lr, epochs, steps_per_epoch):
 def run_optimizer(optimizer_spec, schedule_spec, initial, gradients):
     """Three groups as a recipe makes them: plain, with a scaled learning rate, without weight decay."""
     parameters = {name: torch.nn.Parameter(value.clone()) for name, value in initial.items()}
-    lr = named(optimizer_spec)[1].get("lr", 1e-3)
+    lr = learning_rate(optimizer_spec)
     groups = [
         {"params": [parameters["plain"]]},
         {"params": [parameters["scaled"]], "lr": lr * 0.5},
         {"params": [parameters["undecayed"]], "weight_decay": 0.0},
     ]
-    optimizer = make_optimizer(optimizer_spec, groups)
-    scheduler = make_scheduler(schedule_spec, optimizer, [lr, lr * 0.5, lr], 1, STEPS)
+    optimizer, scheduled = make_optimizer(optimizer_spec, groups)
+    scheduler = make_scheduler(schedule_spec, scheduled, [lr, lr * 0.5, lr], 1, STEPS)
     path = {name: [] for name in parameters}
     for step in range(STEPS):
         for name, parameter in parameters.items():
@@ -143,8 +273,34 @@ def schedules():
     return saved
 
 
+def clips():
+    generator = torch.Generator().manual_seed(5)
+    shapes = {"linear": (6, 5), "conv": (4, 3, 2, 2), "bias": (7,), "scalar": (), "double": (3, 4)}
+    saved, parameters = {}, {}
+    for name, shape in shapes.items():
+        dtype = torch.float64 if name == "double" else torch.float32
+        weight = torch.randn(shape, generator=generator, dtype=dtype)
+        gradient = torch.randn(shape, generator=generator, dtype=dtype)
+        if name == "linear":
+            weight[2], gradient[3] = 0, 0  # an output that has no weights yet, and one that has no gradient
+        saved[f"parameters/{name}"], saved[f"gradients/{name}"] = weight, gradient
+        parameters[name] = torch.nn.Parameter(weight.clone())
+    for case, spec in CLIPS.items():
+        for name, parameter in parameters.items():
+            parameter.grad = saved[f"gradients/{name}"].clone()
+        name, limit = (spec, 0) if spec == "none" else next(iter(spec.items()))
+        clip = {"norm": nn_utils.clip_grad_norm_, "value": nn_utils.clip_grad_value_,
+                "adaptive": agc.adaptive_clip_grad, "none": lambda *_: None}
+        clip[name](list(parameters.values()), limit)
+        saved[f"{case}/clip"] = text(spec)
+        for name, parameter in parameters.items():
+            saved[f"{case}/{name}"] = parameter.grad.clone()
+    return saved
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "optim"
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(optimizers(), folder / "optimizers.pt")
     torch.save(schedules(), folder / "schedules.pt")
+    torch.save(clips(), folder / "clip.pt")

@@ -63,6 +63,36 @@ TEST(Recipe, LimitsAreExact) {
   EXPECT_FALSE(accepts("graft=2"));
 }
 
+TEST(Recipe, AScheduleCyclesNoMomentumThatIsNotThere) {
+  Json json = complete("probe");
+  json["phases"][0]["optimizer"] = "adagrad";
+  json["phases"][0]["schedule"] = "one_cycle";
+  try {
+    read_recipe(json, "");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("phases[0].schedule.one_cycle.cycle_momentum"));
+  }
+  json["phases"][0]["schedule"] = Json::parse(R"({"one_cycle": {"cycle_momentum": false}})");
+  EXPECT_EQ(read_recipe(json, "").phases[0].optimizer.name, "adagrad");
+}
+
+TEST(Recipe, APhaseMayClipItsGradients) {
+  Json json = complete("probe");
+  EXPECT_EQ(to_json(read_recipe(json, ""), "")["phases"][0]["clip"], "none");
+  json["phases"][0]["clip"] = {{"adaptive", 0.02}};
+  const Recipe recipe = read_recipe(json, "");
+  EXPECT_EQ(recipe.phases[0].clip.limit, 0.02);
+  EXPECT_EQ(to_json(recipe, "")["phases"][0]["clip"], json["phases"][0]["clip"]);
+  json["phases"][0]["clip"]["adaptive"] = 0;
+  try {
+    read_recipe(json, "");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("phases[0].clip.adaptive"));
+  }
+}
+
 TEST(LayOver, MergesSectionsAndReplacesTheRest) {
   Json json = complete("finetune");
   lay_over(json,

@@ -157,6 +157,20 @@ TEST(Trainer, ARunThatEndsBetweenItsTwoCheckpointsLosesNothing) {
   EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
 }
 
+TEST(Trainer, LookaheadIsResumedBitIdentical) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["phases"][1]["optimizer"] = Json::parse(R"({"lookahead": {"k": 2, "optimizer": {"nadam": {"lr": 0.01}}}})");
+  recipe["phases"][1]["clip"] = Json::parse(R"({"norm": 0.1})");
+  train(recipe, folder / "whole");
+  std::stop_source stop;
+  Trainer first(spec(recipe, folder / "stopped"));
+  first.add_observer(std::make_shared<StopAt>(stop, 10));
+  EXPECT_FALSE(first.run(stop.get_token()).finished);
+  EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
+  EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+}
+
 TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();
@@ -171,6 +185,20 @@ TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   const auto best = load_checkpoint(folder / "run/checkpoint/best.pt").under("network");
   EXPECT_EQ(last.size(), best.size());
   EXPECT_FALSE(last.at("head.linear_0.weight").equal(best.at("head.linear_0.weight")));
+}
+
+TEST(Trainer, APhaseClipsItsGradients) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["phases"] = Json::parse(R"([{"optimizer": {"sgd": {"lr": 0.1}}, "clip": {"norm": 1e-9}}])");
+  recipe["head"] = Json::parse(R"([{"linear": "classes", "init": "zeros"}])");
+  train(recipe, folder / "run");
+  const auto artifact = load_artifact(folder / "run/model.pt");
+  std::vector<double> largest;
+  for (const auto& parameter : artifact.module.named_parameters())
+    if (parameter.name.starts_with("head.")) largest.push_back(parameter.value.abs().max().item<double>());
+  EXPECT_THAT(largest, testing::SizeIs(2));
+  EXPECT_THAT(largest, testing::Each(testing::AllOf(testing::Gt(0), testing::Lt(1e-8))));
 }
 
 TEST(Trainer, FrozenTensorsStayBitIdentical) {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "graft/core/names.h"
+#include "graft/optim/update_rule.h"
 
 namespace graft {
 namespace {
@@ -24,7 +25,8 @@ at::Tensor laid_out_like(const at::Tensor& tensor, const at::Tensor& parameter) 
 
 }  // namespace
 
-Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(groups)) {
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, std::unique_ptr<UpdateRule> rule)
+    : groups_(std::move(groups)), rule_(std::move(rule)) {
   std::set<std::string> names;
   std::set<const void*> tensors;
   for (const auto& group : groups_) {
@@ -39,14 +41,16 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups) : groups_(std::move(gro
   }
 }
 
+Optimizer::~Optimizer() = default;
+
 void Optimizer::step(const StepSettings& settings) {
   const at::NoGradGuard no_grad;
-  for (const auto& group : groups_)
-    for (auto& batch : batches(group, settings)) update(batch);
+  for (const auto& group : groups_) step_group(group, settings);
 }
 
-std::vector<Optimizer::Batch> Optimizer::batches(const ParameterGroup& group, const StepSettings& settings) {
-  const std::size_t slot_count = keeps_state(settings) ? slots().size() : 0;
+void Optimizer::step_group(const ParameterGroup& group, const StepSettings& settings) {
+  using Batch = UpdateRule::Batch;
+  const std::size_t slot_count = rule_->keeps_state(settings) ? rule_->slots().size() : 0;
   std::vector<Batch> batches;
   for (std::size_t i = 0; i < group.parameters.size(); ++i) {
     const at::Tensor& parameter = group.parameters[i];
@@ -74,14 +78,22 @@ std::vector<Optimizer::Batch> Optimizer::batches(const ParameterGroup& group, co
     batch->gradients.push_back(laid_out_like(gradient, parameter));
     for (std::size_t slot = 0; slot < slot_count; ++slot) batch->slots[slot].push_back(state_.at(group.names[i])[slot]);
   }
-  return batches;
+  for (auto& batch : batches) rule_->update(batch);
 }
 
 std::vector<at::Tensor> Optimizer::new_slots(const at::Tensor& parameter) const {
+  using Shape = UpdateRule::Slot::Shape;
   std::vector<at::Tensor> tensors;
-  for (const auto& slot : slots())
-    tensors.push_back(slot.shape == Slot::Shape::kScalar ? at::zeros({}, parameter.options().dtype(at::kFloat))
-                                                         : at::zeros_like(parameter));
+  for (const auto& slot : rule_->slots()) {
+    if (slot.shape == Shape::kParameter)
+      tensors.push_back(at::full_like(parameter, slot.initial));
+    else
+      tensors.push_back(
+          at::full({}, slot.initial,
+                   parameter.options()
+                       .dtype(at::kFloat)
+                       .device(slot.shape == Shape::kScalar ? parameter.device() : c10::Device(at::kCPU))));
+  }
   return tensors;
 }
 
@@ -91,7 +103,7 @@ void Optimizer::zero_grad() {
 }
 
 std::map<std::string, at::Tensor> Optimizer::state() const {
-  const auto kinds = slots();
+  const auto kinds = rule_->slots();
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensors] : state_)
     for (std::size_t slot = 0; slot < kinds.size(); ++slot) state[name + "/" + kinds[slot].name] = tensors[slot];
@@ -100,7 +112,7 @@ std::map<std::string, at::Tensor> Optimizer::state() const {
 
 void Optimizer::load_state(const std::map<std::string, at::Tensor>& state) {
   const at::NoGradGuard no_grad;
-  const auto kinds = slots();
+  const auto kinds = rule_->slots();
   std::vector<std::string> names;
   std::set<std::string> known;
   State loaded;

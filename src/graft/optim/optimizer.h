@@ -12,13 +12,13 @@
 namespace graft {
 
 /// The recipe's "optimizer": one name of the table with its options, {"adamw": {"lr": 0.003, "weight_decay": 0.01}}.
-/// Option names and defaults are torch.optim's: sgd {lr 1e-3, momentum 0, dampening 0, weight_decay 0, nesterov false},
-/// adamw {lr 1e-3, betas [0.9, 0.999], eps 1e-8, weight_decay 0.01, amsgrad false}.
-/// Rules: Sutskever et al. 2013 (sgd, PyTorch's form), Loshchilov and Hutter 2019 (adamw), Reddi et al. 2018 (amsgrad).
+/// Names, options and defaults are torch.optim's (lion and lookahead: timm.optim's); docs/recipe.md lists them with
+/// their sources. lookahead holds another in its "optimizer".
 struct OptimizerSpec {
   std::string name = "adamw";
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
-  double lr() const;
+  double lr() const;              ///< of lookahead: its inner rule's
+  bool has_momentum() const;      ///< a momentum or a beta1, which a schedule may cycle
 };
 OptimizerSpec read_optimizer_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const OptimizerSpec& spec);
@@ -34,15 +34,18 @@ struct ParameterGroup {
 /// What a schedule decides before every step.
 struct StepSettings {
   double lr = 0;  ///< before a group's lr_scale
-  /// Momentum (sgd) or beta1 (adamw) instead of the option's, where a schedule cycles it.
+  /// Momentum, or beta1 where the rule has betas, instead of the option's, where a schedule cycles it.
   std::optional<double> momentum;
 };
+
+class UpdateRule;
 
 /// One update rule over its parameter groups. State is keyed by parameter name, made at a parameter's first gradient
 /// and laid out like the parameter. Parameters of one optimizer may differ in device and type.
 class Optimizer {
  public:
-  virtual ~Optimizer() = default;
+  Optimizer(std::vector<ParameterGroup> groups, std::unique_ptr<UpdateRule> rule);
+  ~Optimizer();
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
@@ -58,41 +61,14 @@ class Optimizer {
 
   const std::vector<ParameterGroup>& groups() const { return groups_; }
 
- protected:
-  /// One tensor that a rule keeps for every parameter.
-  struct Slot {
-    enum class Shape { kParameter, kScalar };
-    std::string name;
-    Shape shape = Shape::kParameter;  ///< kScalar: float32, a count of steps
-  };
-
-  /// Parameters of one group, device, type and age, with what belongs to each.
-  struct Batch {
-    std::vector<at::Tensor> parameters;
-    std::vector<at::Tensor> gradients;           ///< laid out like their parameters
-    std::vector<std::vector<at::Tensor>> slots;  ///< [slot][parameter]; none where keeps_state() says no
-    bool fresh = false;                          ///< the slots were made, and filled with zeros, for this very step
-    double lr = 0;                               ///< the group's own
-    bool weight_decay = true;
-    std::optional<double> momentum;  ///< see StepSettings
-  };
-
-  explicit Optimizer(std::vector<ParameterGroup> groups);
-
-  /// What the rule keeps for a parameter, in the order in which Batch has it.
-  virtual std::vector<Slot> slots() const = 0;
-  /// Whether a step under these settings reads or writes the slots.
-  virtual bool keeps_state(const StepSettings&) const { return true; }
-  /// Updates the parameters and slots of one batch in place, without autograd.
-  virtual void update(Batch& batch) = 0;
-
  private:
   using State = std::map<std::string, std::vector<at::Tensor>>;  // parameter name -> its slots
 
-  std::vector<Batch> batches(const ParameterGroup& group, const StepSettings& settings);
   std::vector<at::Tensor> new_slots(const at::Tensor& parameter) const;
+  void step_group(const ParameterGroup& group, const StepSettings& settings);
 
   std::vector<ParameterGroup> groups_;
+  std::unique_ptr<UpdateRule> rule_;
   State state_;
 };
 

@@ -9,14 +9,14 @@
 
 namespace graft {
 
-/// The recipe's "schedule": one name of the table with its options: constant {}, step {step_size (epochs), gamma 0.1},
-/// cosine {eta_min 0}, one_cycle {pct_start 0.3, div_factor 25, final_div_factor 1e4, anneal "cos"|"linear",
-/// cycle_momentum true, base_momentum 0.85, max_momentum 0.95, three_phase false}; all of them but one_cycle take
-/// warmup_epochs (may be fractional, 0) and warmup_start (a factor of lr, 0.01): linear warm-up in front. Formulas and
-/// defaults are torch.optim.lr_scheduler's (StepLR, CosineAnnealingLR, OneCycleLR, LinearLR).
+/// The recipe's "schedule": one name of the table with its options, {"step": {"step_size": 3}}. Formulas, names and
+/// defaults are torch.optim.lr_scheduler's, durations are epochs; docs/recipe.md lists them with their sources. All but
+/// one_cycle and cyclic take warmup_epochs (may be fractional, 0) and warmup_start (a factor of lr, 0.01): a linear
+/// warm-up in front.
 struct ScheduleSpec {
   std::string name = "constant";
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
+  bool cycles_momentum() const;
 };
 ScheduleSpec read_schedule_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const ScheduleSpec& spec);
@@ -29,11 +29,11 @@ struct StepPlan {
 };
 
 /// step (from 0, within the phase) -> learning rate and momentum of that step. A pure function: resuming needs no
-/// state. step changes per epoch, cosine and one_cycle per step. With a warm-up in front, step and cosine count from
-/// its end, as torch's SequentialLR does. Steps beyond the plan's last have the settings of the last.
+/// state. With a warm-up in front, the schedule counts from its end, as torch's SequentialLR does. Steps beyond the
+/// plan's last have the settings of the last.
 using Schedule = std::function<StepSettings(std::int64_t step)>;
 
-/// @throws Error when the warm-up is longer than the plan.
+/// @throws Error when the warm-up is longer than the plan, or an option does not go with `lr`.
 Schedule make_schedule(const ScheduleSpec& spec, double lr, const StepPlan& plan);
 
 }  // namespace graft

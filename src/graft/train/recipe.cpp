@@ -29,6 +29,19 @@ const Json& required(JsonReader& reader, const std::string& key) {
   return found == nullptr ? null_json() : *found;
 }
 
+void read_steps(JsonReader& reader, Phase& phase) {
+  auto& problems = reader.problems();
+  const std::size_t before = problems.size();
+  if (const Json* optimizer = reader.member("optimizer"))
+    phase.optimizer = read_optimizer_spec(*optimizer, reader.path_of("optimizer"), problems);
+  if (const Json* schedule = reader.member("schedule"))
+    phase.schedule = read_schedule_spec(*schedule, reader.path_of("schedule"), problems);
+  if (problems.size() == before && phase.schedule.cycles_momentum() && !phase.optimizer.has_momentum())
+    reader.problem("schedule." + phase.schedule.name + ".cycle_momentum", "is true",
+                   "false beside " + phase.optimizer.name + ", which has no momentum", "");
+  if (const Json* clip = reader.member("clip")) phase.clip = read_clip_spec(*clip, reader.path_of("clip"), problems);
+}
+
 Phase read_phase(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   JsonReader reader(value, path, problems);
   Phase phase;
@@ -36,10 +49,7 @@ Phase read_phase(const Json& value, const std::string& path, std::vector<Problem
   phase.epochs = reader.integer("epochs", 1, Range::between(1, 100000));
   phase.train = reader.strings("train", phase.train);
   if (phase.train.empty()) reader.problem("train", "is empty", "at least one glob", "\"head\" trains the head alone");
-  if (const Json* optimizer = reader.member("optimizer"))
-    phase.optimizer = read_optimizer_spec(*optimizer, reader.path_of("optimizer"), problems);
-  if (const Json* schedule = reader.member("schedule"))
-    phase.schedule = read_schedule_spec(*schedule, reader.path_of("schedule"), problems);
+  read_steps(reader, phase);
   phase.layer_lr_decay = reader.number("layer_lr_decay", 1, {.low = 0, .high = 1, .low_open = true});
   phase.batch_norm = reader.choice("batch_norm", "frozen", kBatchNormNames) == "update" ? BatchNormStatistics::kUpdate
                                                                                         : BatchNormStatistics::kFrozen;
@@ -107,6 +117,7 @@ Json phase_json(const Phase& phase) {
           {"train", phase.train},
           {"optimizer", to_json(phase.optimizer)},
           {"schedule", to_json(phase.schedule)},
+          {"clip", to_json(phase.clip)},
           {"layer_lr_decay", phase.layer_lr_decay},
           {"batch_norm", kBatchNormNames[static_cast<std::size_t>(phase.batch_norm)]}};
 }

@@ -9,6 +9,7 @@
 #include "graft/head/head_spec.h"
 #include "graft/image/augment.h"
 #include "graft/image/input_spec.h"
+#include "graft/optim/clip.h"
 #include "graft/optim/optimizer.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/loss.h"
@@ -22,6 +23,7 @@ struct Phase {
   std::vector<std::string> train{"head"};  ///< globs, see select_trained
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
+  ClipSpec clip;
   double layer_lr_decay = 1;  ///< learning rate times this for every stage below the head
   BatchNormStatistics batch_norm = BatchNormStatistics::kFrozen;
 };

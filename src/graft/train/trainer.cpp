@@ -324,6 +324,7 @@ class Trainer::Run {
                    "the loss is no finite number", "a loss that falls", "lower the learning rate"});
     optimizer_->zero_grad();
     loss.backward();
+    clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
     progress_.loss_sum += value * static_cast<double>(rows.size());
     progress_.loss_images += static_cast<std::int64_t>(rows.size());

@@ -1,0 +1,47 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+
+#include "graft/core/json.h"
+#include "graft/optim/update_rule.h"
+
+namespace graft {
+
+/// A row of the table of optimizers.
+struct OptimizerRow {
+  std::string name;
+  Json (*read_options)(JsonReader& reader);
+  std::unique_ptr<UpdateRule> (*make)(const Json& options);
+};
+
+template <typename Rule>
+OptimizerRow optimizer_row(std::string name) {
+  return {std::move(name), &Rule::read_options,
+          [](const Json& options) -> std::unique_ptr<UpdateRule> { return std::make_unique<Rule>(options); }};
+}
+
+OptimizerRow sgd_row();
+OptimizerRow adam_row();
+OptimizerRow adamw_row();
+OptimizerRow nadam_row();
+OptimizerRow radam_row();
+OptimizerRow adamax_row();
+OptimizerRow adagrad_row();
+OptimizerRow rmsprop_row();
+OptimizerRow adadelta_row();
+OptimizerRow lion_row();
+OptimizerRow lookahead_row();
+
+/// The rule alone, without parameters. @throws Error when an option is unknown or out of range.
+std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec);
+
+inline constexpr Range kBelowOne{.low = 0, .high = 1, .high_open = true};
+
+/// Options that several rules share, each rule with torch.optim's own default.
+void read_lr(JsonReader& reader, Json& options, double fallback);
+void read_betas(JsonReader& reader, Json& options, std::array<double, 2> fallback);
+void read_eps(JsonReader& reader, Json& options, double fallback);
+void read_weight_decay(JsonReader& reader, Json& options, double fallback);
+
+}  // namespace graft
