@@ -212,6 +212,28 @@ TEST_F(Cut, ADeviceOfTheMakersIsNotAskedFor) {
   expect_means(backbone);
 }
 
+// As a scripted recurrent layer keeps its weights: the file holds them twice.
+TEST_F(Cut, AListOfTheModulesOwnParametersIsMadeOfThem) {
+  torch::jit::Module module("Net");
+  const at::Tensor weight = torch::randn({3, 3}), one = torch::zeros({3}), other = torch::zeros({3});
+  module.register_parameter("weight", weight, false);
+  module.register_parameter("one", one, false);
+  module.register_parameter("other", other, false);
+  module.register_attribute("flat", c10::ListType::ofTensors(), c10::List<at::Tensor>({weight, one, other}));
+  module.define(
+      "def forward(self, x):\n    h = torch.mean(x, [2, 3])\n"
+      "    return torch.linear(h, self.flat[0], self.flat[1]) + self.flat[2] * 2\n");
+  module.save((folder_ / "net.pt").string());
+  Backbone backbone =
+      Backbone::load(folder_ / "net.pt", {.image_size = kSide, .features = {.classifier = ClassifierChoice::kKeep}});
+  const auto parameters = backbone.parameters();
+  ASSERT_EQ(parameters.size(), 3U);
+  for (const auto& [name, parameter] : parameters) parameter.set_requires_grad(true);
+  backbone.module().forward({images()}).toTensor().sum().backward();
+  for (const auto& [name, parameter] : parameters) EXPECT_TRUE(parameter.grad().defined()) << name;
+  EXPECT_TRUE(parameters.at("other").grad().allclose(2 * parameters.at("one").grad()));
+}
+
 TEST_F(Cut, AnotherImageSizeIsSuggested) {
   const std::string body = "    return torch.linear(torch.flatten(x, 1).view([-1, 3072])[:, 0:3], self.w, self.b)\n";
   EXPECT_THAT(error_of(body), testing::HasSubstr("32"));

@@ -204,8 +204,10 @@ class FileContract:
         tensors = run_state.module_tensors(model)
         kept = {n.removeprefix("backbone."): t for n, t in tensors.items() if n.startswith("backbone.")}
         if self.kind not in FROZEN:  # a frozen file has no names to compare
-            source = {name: tensor.float() if tensor.is_floating_point() else tensor
-                      for name, tensor in run_state.module_tensors(self.file).items()}
+            file = run_state.load_module(self.file)
+            # A module that stands in several places keeps its tensors under any of its names.
+            tensors = file.state_dict() | dict(file.named_buffers())
+            source = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
             differing = run_state.differing(kept, {name: source.get(name) for name in kept})
             self.expect(not differing, f"a probe changed {listed(differing)}")
         return kept

@@ -127,6 +127,7 @@ void Backbone::operate() {
   const bool artifact = is_artifact(module_);
   graph_ = graph::inline_method(module_, artifact ? "features" : "forward", subject);
   if (is_frozen(*graph_)) kind_ = BackboneKind::kFrozen;
+  graph::read_parameters_in_lists(module_, *graph_);
   const std::string precision = graph::use_float32(module_, *graph_);
   note(!precision.empty(), "its tensors are " + precision + ": they are computed with, and exported, as float32");
   const int attentions = graph::use_differentiable_attention(

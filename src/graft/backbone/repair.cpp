@@ -60,6 +60,36 @@ void convert_type_arguments(Graph& graph) {
   }
 }
 
+bool is_tensor_list(const Value* value) {
+  const auto list = value->type()->cast<c10::ListType>();
+  return list && list->getElementType()->isSubtypeOf(*c10::TensorType::get());
+}
+
+Module module_at(const Module& root, const Value* owner) {
+  if (owner->node()->kind() == prim::Param) return root;
+  return module_at(root, owner->node()->input(0)).attr(owner->node()->s(c10::attr::name)).toModule();
+}
+
+/// The module's own parameters that a list repeats, in its order; nothing where a tensor is no parameter. Of equal
+/// parameters, such as biases of zero, each stands once, in the order of both.
+std::optional<std::vector<std::string>> parameters_repeated(const Module& owner, const c10::IValue& list) {
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const at::Tensor& tensor : list.toTensorVector()) {
+    const std::size_t before = names.size();
+    for (const auto& parameter : owner.named_parameters(/*recurse=*/false)) {
+      if (taken.contains(parameter.name) || parameter.value.scalar_type() != tensor.scalar_type() ||
+          !at::equal(parameter.value, tensor))
+        continue;
+      names.push_back(parameter.name);
+      taken.insert(parameter.name);
+      break;
+    }
+    if (names.size() == before) return std::nullopt;
+  }
+  return names;
+}
+
 /// A parameter that the graph reads: where it is, the network is.
 Value* any_parameter(Graph& graph) {
   for (Node* node : graph.nodes())
@@ -175,6 +205,20 @@ std::string use_float32(Module& module, Graph& graph) {
   convert_constants(graph, found);
   if (!found.empty()) convert_type_arguments(graph);
   return found;
+}
+
+void read_parameters_in_lists(const Module& module, Graph& graph) {
+  for (Node* node : all_nodes(graph.block())) {
+    if (node->kind() != prim::GetAttr || !is_tensor_list(node->output()) || !attribute_path(node->output())) continue;
+    const Module owner = module_at(module, node->input(0));
+    const auto names = parameters_repeated(owner, owner.attr(node->s(c10::attr::name)));
+    if (!names) continue;
+    const torch::jit::WithInsertPoint at_read(node);
+    std::vector<Value*> parameters;
+    for (const auto& name : *names) parameters.push_back(graph.insertGetAttr(node->input(0), name));
+    Node* list = graph.insertNode(graph.createList(c10::TensorType::get(), parameters));
+    node->output()->replaceAllUsesWith(list->output());
+  }
 }
 
 int free_devices(Graph& graph) {

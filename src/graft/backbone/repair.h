@@ -12,6 +12,10 @@ namespace graft::graph {
 /// all was float32 already.
 std::string use_float32(torch::jit::Module& module, Graph& graph);
 
+/// Where a module reads a list of copies of its own parameters, as a scripted recurrent layer does, the list is made of
+/// the parameters themselves, so that they train.
+void read_parameters_in_lists(const torch::jit::Module& module, Graph& graph);
+
 /// Operators that name a device (a trace made on a GPU, a table built by the forward) use the one that the parameters
 /// are on. Returns how many.
 int free_devices(Graph& graph);
