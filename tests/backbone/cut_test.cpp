@@ -226,7 +226,7 @@ TEST_F(Cut, AListOfTheModulesOwnParametersIsMadeOfThem) {
   module.save((folder_ / "net.pt").string());
   Backbone backbone =
       Backbone::load(folder_ / "net.pt", {.image_size = kSide, .features = {.classifier = ClassifierChoice::kKeep}});
-  const auto parameters = backbone.parameters();
+  const std::map<std::string, at::Tensor> parameters(backbone.parameters().begin(), backbone.parameters().end());
   ASSERT_EQ(parameters.size(), 3U);
   for (const auto& [name, parameter] : parameters) parameter.set_requires_grad(true);
   backbone.module().forward({images()}).toTensor().sum().backward();

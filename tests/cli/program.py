@@ -22,7 +22,8 @@ PATIENCE_SECONDS = 300
 # What a failure must never show: Python's, C++'s and LibTorch's ways to say that nobody caught an error.
 NOT_FOR_USERS = ("Traceback", "terminate called", "Exception raised from", "[enforce fail", "std::", "c10::")
 
-_cache = tempfile.TemporaryDirectory(prefix="graft-cache-")
+_cache = tempfile.TemporaryDirectory(prefix="graft-cache-")  # each test's is a folder in it
+_tests = 0
 _program = pathlib.Path()
 _fixtures = pathlib.Path()
 
@@ -41,9 +42,9 @@ def backbone(name: str) -> pathlib.Path:
 
 
 def environment() -> dict[str, str]:
-    """Waiting OpenMP threads sleep: tests share their cores, and the numbers are the same. What is remembered between
-    runs is the test's own."""
-    return os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "XDG_CACHE_HOME": _cache.name}
+    """Waiting OpenMP threads sleep: tests share their cores, and the numbers are the same. What runs leave for later ones
+    stays within the test."""
+    return os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "XDG_CACHE_HOME": f"{_cache.name}/{_tests}"}
 
 
 def graft(*arguments, **options) -> subprocess.CompletedProcess:
@@ -67,6 +68,8 @@ class ProgramTest(unittest.TestCase):
     """A folder of its own for each test, and what is expected of the program."""
 
     def setUp(self):
+        global _tests
+        _tests += 1
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="graft-cli-"))
         self.addCleanup(shutil.rmtree, self.folder)
 

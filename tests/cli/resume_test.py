@@ -12,8 +12,10 @@ EPOCHS = 25  # of each phase: enough to be caught in the middle
 INTERRUPTED = 130  # the exit status when a run was asked to stop
 
 AUGMENT = [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]
+# Nothing is left on disk: what a stopped run has computed, another computes again.
 PROBE = {
     "input": {"size": 32},
+    "cache": {"activations": "memory"},
     "data": {"batch_size": 8},
     "phases": [{"name": "probe", "epochs": EPOCHS, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003}},
                 "schedule": {"one_cycle": {}}}],
@@ -21,7 +23,7 @@ PROBE = {
 TWO_PHASES = {
     "input": {"size": 32},
     "data": {"batch_size": 8, "augment": {"transforms": AUGMENT}},
-    "cache": {"views": 3},
+    "cache": {"views": 3, "activations": "memory"},
     "phases": PROBE["phases"] + [
         {"name": "fine-tune", "epochs": EPOCHS, "train": ["head", "last:1"], "batch_norm": "update",
          "optimizer": {"sgd": {"lr": 0.01, "momentum": 0.9}}, "layer_lr_decay": 0.5,

@@ -255,9 +255,11 @@ std::vector<std::int64_t> Backbone::crossing_sizes(std::size_t boundary) const {
 
 std::size_t Backbone::boundary_at(double part, std::size_t from, std::size_t to) const {
   const auto node_of = [&](std::size_t boundary) { return boundary == 0 ? 0 : boundaries_[boundary - 1].node + 1; };
-  const auto layers = graph::count_layers(*graph_, node_of(from), node_of(to));
+  const auto layers = [&](std::size_t until) {
+    return static_cast<double>(graph::count_layers(*graph_, node_of(from), node_of(until)));
+  };
   std::size_t boundary = from;
-  while (boundary < to && graph::count_layers(*graph_, node_of(from), node_of(boundary)) < part * layers) ++boundary;
+  while (boundary < to && layers(boundary) < part * layers(to)) ++boundary;
   return boundary;
 }
 

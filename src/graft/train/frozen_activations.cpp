@@ -70,11 +70,12 @@ ActivationCache& FrozenActivations::cache_at(std::size_t boundary) {
 /// What decides a row but the image and the view is the store's name. Images themselves are no work to make again.
 std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) const {
   if (!on_disk_ || boundary == 0) return nullptr;
-  const Json key{{"layers", backbone_->part_digest(0, boundary)},
-                 {"input", to_json(source_.input)},
-                 {"augment", source_.augmentation.to_json()},
-                 {"precision", options_.precision},
-                 {"torch", torch_version()}};
+  const Json key{
+      {"layers", backbone_->part_digest(0, boundary)},
+      {"input", to_json(source_.input)},
+      {"augment", source_.augmentation.empty() ? Json::array() : source_.augmentation.to_json()["transforms"]},
+      {"precision", options_.precision},
+      {"torch", torch_version()}};
   const Json about{{"backbone", backbone_->path().filename().string()},
                    {"boundary", backbone_->boundary_name(boundary)},
                    {"input_size", source_.input.size}};
