@@ -166,8 +166,8 @@ NETWORKS = (
     timm("mobilevit_xxs", 128, "hybrid"),
     timm("mobilevitv2_050", 128, "hybrid, linear attention", scriptable=False),
     timm("efficientvit_b0", 128, "linear attention"),
-    timm("efficientvit_m0", 224, "cascaded group attention"),
-    timm("shvit_s1", 224, "single-head attention"),
+    timm("efficientvit_m0", 224, "cascaded group attention", last_linear=True),  # BatchNorm before it is the head's
+    timm("shvit_s1", 224, "single-head attention", last_linear=True),  # the same
     timm("halonet26t", 256, "halo attention"),
     timm("botnet26t_256", 256, "bottleneck attention"),
     timm("lambda_resnet26t", 256, "lambda layers"),
