@@ -44,8 +44,9 @@ void FrozenActivations::plan(std::size_t here, std::size_t below) {
   if (!must_be_in_memory && !fits(here + below)) below = 0;
   if (below == 0) shared_ = boundary_;
   in_memory_ = must_be_in_memory || fits(here);
-  on_disk_ = !must_be_in_memory && !options_.stores.empty() && make_room(options_.stores, here + below);
-  if (options_.keep == "disk" && !on_disk_)
+  const bool worth_a_file = boundary_ > 0;  // images themselves are no work to make again
+  on_disk_ = worth_a_file && !must_be_in_memory && !options_.stores.empty() && make_room(options_.stores, here + below);
+  if (options_.keep == "disk" && worth_a_file && !on_disk_)
     throw Error({"cache.activations",
                  "is \"disk\", and there is no room for " + std::to_string((here >> 20) + 1) + " MB",
                  "room in '" + options_.stores.string() + "'", "\"auto\" computes them anew every epoch"});
