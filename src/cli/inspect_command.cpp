@@ -59,6 +59,7 @@ Json inspect_json(const Backbone& backbone, const std::vector<Layer>& layers, co
                                 {"stage", stage_of(backbone, layer)},
                                 {"trained", is_trained(layer, selection)}});
   json["boundaries"] = backbone.module_boundaries();
+  json["last_boundary"] = backbone.last_boundary();
   json["boundary"] = backbone.boundary_name(backbone.boundary_below(selection.backbone));
   json["warnings"] = backbone.notes();
   return json;

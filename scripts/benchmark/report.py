@@ -1,0 +1,99 @@
+"""Writes what was measured: a table, docs/performance.md, and a picture."""
+
+import dataclasses
+import importlib.metadata
+import os
+import pathlib
+import re
+import statistics
+
+from contests import ROOT, Line
+
+PAGE = ROOT / "docs/performance.md"
+PICTURE = ROOT / "docs/pictures/performance.svg"
+BEGIN, END = "<!-- measured: scripts/bench writes this part -->", "<!-- end of what was measured -->"
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    line: Line
+    ours: float
+    theirs: float
+    ratios: list[float]
+    accuracies: list[float | None]  # ours, theirs
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ratios)
+
+
+def amount(value: float, unit: str) -> str:
+    if unit == "seconds":
+        return f"{value:.1f} s"
+    if unit == "memory":
+        return f"{value / 2**20:.0f} MiB"
+    return f"{value:.0f}/s"
+
+
+def percent(accuracy: float | None) -> str:
+    return "" if accuracy is None else f" ({accuracy:.1%})"
+
+
+def row(result: Result) -> str:
+    line = result.line
+    ours, theirs = (
+        amount(value, line.unit) + percent(accuracy)
+        for value, accuracy in zip((result.ours, result.theirs), result.accuracies)
+    )
+    spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}"
+    reached = "yes" if result.ratio >= line.goal else "**no**"
+    return f"| {line.what} | {ours} | {theirs} | **{result.ratio:.2f}** ({spread}) | {line.goal:g} | {reached} |"
+
+
+def table(results: list[Result]) -> str:
+    head = ["| what | Graft | rival | times better (all rounds) | goal | reached |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *map(row, results)])
+
+
+def machine() -> str:
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = re.search(r"model name\s*: (.*)", text)[1]
+    has = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {flag} " in text.replace("\n", " ")]
+    packages = ("torch", "torchvision", "openvino", "scikit-learn", "pillow")
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
+    return f"{name}, two of {os.cpu_count()} cores, {', '.join(has)}; {versions}"
+
+
+def draw(results: list[Result]) -> None:
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "graft"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(results) + 1))
+    places = range(len(results))
+    reached = [result.ratio >= result.line.goal for result in results]
+    axes.barh(places, [result.ratio for result in results], color=["#4f9a4a" if yes else "#c79a2b" for yes in reached])
+    axes.plot([result.line.goal for result in results], places, "|", color="#22303c", markersize=14, label="goal")
+    axes.axvline(1, color="#5f7180", linewidth=0.8)
+    axes.set_yticks(places, [result.line.what for result in results], fontsize=7)
+    axes.set_xscale("log")
+    axes.set_xlabel("times better than the rival (median)")
+    axes.invert_yaxis()
+    axes.legend(loc="lower right")
+    figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+
+
+def write(results: list[Result], rounds: int) -> None:
+    """Replaces the measured part of the page; what people wrote round it stays."""
+    measured = "\n".join([
+        BEGIN, "", f"Measured on: {machine()}. Medians of {rounds} rounds; in each round all contestants of a line run "
+        "one after the other on the same two cores.", "", "![Ratios](pictures/performance.svg)", "", table(results), "",
+        END,
+    ])
+    text = PAGE.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(before + measured + after)
+    draw(results)
+    print(f"bench: wrote {PAGE.relative_to(ROOT)}")

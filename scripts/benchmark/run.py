@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Runs the contests and writes docs/performance.md. scripts/bench sets up what it needs and starts it."""
+
+import argparse
+import fnmatch
+import json
+import pathlib
+import statistics
+import sys
+import tempfile
+
+import contests
+import files
+import report
+from measure import Measurement, measure
+
+sys.path.insert(0, str(contests.RIVALS))
+CORES = [0, 1]
+
+
+def substituted(contestant: contests.Contestant, work: str) -> tuple[list[str], dict[str, str]]:
+    put = lambda text: text.replace("{work}", work)
+    return [put(word) for word in contestant.command], {k: put(v) for k, v in contestant.environment.items()}
+
+
+def normalised(contestant: contests.Contestant, said: dict, contest: contests.Contest) -> dict:
+    """What Graft's commands print, in the rivals' words."""
+    if "trials" in said:
+        kinds = contests.PRECISIONS[contest.name.rsplit("-", 1)[1]]
+        rates = {trial["engine"]: trial["images_a_second"] for trial in said["trials"] if trial["failure"] == ""}
+        best = max((kind for kind in rates if kind in kinds), key=rates.get)
+        return {"images_a_second": rates[best], "engine": best}
+    if "benchmarks" in said:
+        return {"images_a_second": said["benchmarks"][0]["items_per_second"]}
+    if "metrics" in said:
+        return {"accuracy": said["metrics"]["best"]["val"]["accuracy"], "timing": said["metrics"]["timing"]}
+    return said
+
+
+def hold(contest: contests.Contest, rounds: int) -> dict[str, list[Measurement]]:
+    found: dict[str, list[Measurement]] = {contestant.name: [] for contestant in contest.contestants}
+    for number in range(rounds):
+        with tempfile.TemporaryDirectory() as work:
+            for contestant in contest.contestants:
+                command, environment = substituted(contestant, work)
+                result = measure(command, environment, CORES)
+                result.said.update(normalised(contestant, result.said, contest))
+                found[contestant.name].append(result)
+                print(f"bench: {contest.name} {number + 1}/{rounds} {contestant.name}: {result.seconds:.1f} s, "
+                      f"{result.memory / 2**20:.0f} MiB {short(result.said)}", flush=True)
+    return found
+
+
+def short(said: dict) -> str:
+    return json.dumps({key: said[key] for key in ("accuracy", "images_a_second", "engine") if key in said})
+
+
+def ratios(line: contests.Line, found: dict[str, list[Measurement]]) -> list[float]:
+    """How many times better, round by round."""
+    pairs = zip(found[line.ours], found[line.rival])
+    values = [(ours.value(line.unit), theirs.value(line.unit)) for ours, theirs in pairs]
+    return [theirs / ours if line.less_is_better else ours / theirs for ours, theirs in values]
+
+
+def result_of(line: contests.Line, found: dict[str, list[Measurement]]) -> report.Result:
+    middle = lambda name, key: statistics.median(result.value(key) for result in found[name])
+    accuracies = [
+        middle(name, "accuracy") if all("accuracy" in result.said for result in found[name]) else None
+        for name in (line.ours, line.rival)
+    ]
+    return report.Result(line, middle(line.ours, line.unit), middle(line.rival, line.unit), ratios(line, found),
+                         accuracies)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("photos", nargs="+", type=pathlib.Path, metavar="FOLDER", help="photos in train/ and val/")
+    parser.add_argument("--rounds", type=int, default=3, help="of each contest; medians are reported (default 3)")
+    parser.add_argument("--only", metavar="GLOB", help="contests of such names alone; the docs stay as they are")
+    options = parser.parse_args()
+    photo_sets = [folder.resolve() for folder in options.photos]
+    files.make_files(photo_sets[0])
+    from photos import has_fast_bfloat16
+
+    chosen = [contest for contest in contests.all_contests(photo_sets, has_fast_bfloat16())
+              if fnmatch.fnmatch(contest.name, options.only or "*")]
+    if not chosen:
+        sys.exit(f"error: --only {options.only} names no contest")
+    results = []
+    for contest in chosen:
+        found = hold(contest, options.rounds)
+        results += [result_of(line, found) for line in contest.lines]
+    print(report.table(results))
+    if options.only is None:
+        report.write(results, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
