@@ -1,6 +1,7 @@
 """A disk that is full, by way of a limit on the size of files: the file is named, and nothing is left half-written."""
 
 import resource
+import subprocess
 
 import program
 from program import PHOTOS, backbone, graft
@@ -51,6 +52,13 @@ class FullDiskTest(program.ProgramTest):
                 self.assert_nothing_half_written()
                 self.succeed("train", "--resume", self.out)
                 self.succeed("verify", self.out / "model.pt")
+
+    def test_no_room_for_the_answer(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            command = [program.path(), "models"]
+            result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=program.environment())
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "error: standard output: No space left on device\n")
 
 
 def limited(size: int | None) -> dict:
