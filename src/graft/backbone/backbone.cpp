@@ -122,6 +122,8 @@ void Backbone::operate() {
     if (holds) notes_.push_back(text);
   };
   const Untraced untraced = kind_ == BackboneKind::kFrozen ? Untraced{} : untrace(module_);
+  // Beside a traced forward stand scripted methods, and scripted types, where the network exports some.
+  if (untraced.batch_norms + untraced.dropouts > 0) kind_ = BackboneKind::kTraced;
   note(untraced.stuck > 0,
        std::to_string(untraced.stuck) + " layers have no training flag: their BatchNorm and dropout stay in eval mode");
   const bool artifact = is_artifact(module_);
