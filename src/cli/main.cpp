@@ -1,6 +1,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +21,12 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+
+/// Whether a command computes with a team of threads for longer than it takes to start the program twice.
+bool computes_in_a_team(std::string_view command) {
+  static constexpr std::array<std::string_view, 5> kCommands{"train", "evaluate", "inspect", "export", "verify"};
+  return std::find(kCommands.begin(), kCommands.end(), command) != kCommands.end();
+}
 
 /// Idle OpenMP threads spin for milliseconds by default, which on a busy machine costs ten times what a small training
 /// step does. libgomp reads its environment when it is loaded, so the program starts itself again with a short spin; an
@@ -80,7 +88,7 @@ int run_safely(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "train") spin_shortly(argv);
+  if (argc > 1 && computes_in_a_team(argv[1])) spin_shortly(argv);
   graft::cli::watch_interrupts();
   graft::keep_freed_memory();
   leave(run_safely(argc, argv));

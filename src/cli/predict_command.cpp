@@ -85,11 +85,17 @@ Json answer_json(const Answer& answer) {
   return json;
 }
 
+/// On one thread: the photos' workers need no team, and one that has nothing to do still spins.
+Predictor load_predictor(const PredictOptions& options) {
+  const OneThreadScope one_thread;
+  return Predictor::load(options.model, options.device, options.trust);
+}
+
 int run_predict(const PredictOptions& options, bool json) {
   set_thread_count(0);
   const auto images = images_of(options.paths);
   if (images.empty()) throw Error({"PATH", "names no image", "files, folders, or - for paths on standard input", ""});
-  const Predictor predictor = Predictor::load(options.model, options.device, options.trust);
+  const Predictor predictor = load_predictor(options);
   if (options.csv) fmt::print("path,class,probability\n");
   Json answers = Json::array();
   bool failed = false;
