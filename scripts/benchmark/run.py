@@ -76,23 +76,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("photos", nargs="+", type=pathlib.Path, metavar="FOLDER", help="photos in train/ and val/")
     parser.add_argument("--rounds", type=int, default=3, help="of each contest; medians are reported (default 3)")
-    parser.add_argument("--only", metavar="GLOB", help="contests of such names alone; the docs stay as they are")
+    parser.add_argument("--only", metavar="GLOB", nargs="+", default=["*"],
+                        help="contests of such names alone; the page says which were left out")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/performance.md as it is")
     options = parser.parse_args()
     photo_sets = [folder.resolve() for folder in options.photos]
     files.make_files(photo_sets[0])
     from photos import has_fast_bfloat16
 
-    chosen = [contest for contest in contests.all_contests(photo_sets, has_fast_bfloat16())
-              if fnmatch.fnmatch(contest.name, options.only or "*")]
+    everything = contests.all_contests(photo_sets, has_fast_bfloat16())
+    chosen = [contest for contest in everything if any(fnmatch.fnmatch(contest.name, glob) for glob in options.only)]
     if not chosen:
-        sys.exit(f"error: --only {options.only} names no contest")
+        sys.exit(f"error: --only {' '.join(options.only)} names no contest")
     results = []
     for contest in chosen:
         found = hold(contest, options.rounds)
         results += [result_of(line, found) for line in contest.lines]
     print(report.table(results))
-    if options.only is None:
-        report.write(results, options.rounds)
+    if not options.no_page:
+        left_out = [contest.name for contest in everything if contest not in chosen]
+        report.write(results, options.rounds, left_out)
 
 
 if __name__ == "__main__":
