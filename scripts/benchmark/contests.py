@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILES = ROOT / "build/bench/files"
@@ -46,7 +47,7 @@ class Contest:
     """Contestants that are run in turn, round after round."""
 
     name: str
-    contestants: list[Contestant]
+    contestants: Callable[[], list[Contestant]]  # called when the contest is held: to make them may take seconds
     lines: list[Line]
 
 
@@ -80,13 +81,13 @@ def features_contest(photos: pathlib.Path, with_tutorial: bool) -> Contest:
         contestants.append(rival("PyTorch tutorial loop", "training_loop.py", "tutorial", str(photos)))
         lines.append(Line(f"head alone, {where}, against the PyTorch tutorial loop, 10 epochs", "Graft",
                           "PyTorch tutorial loop", "seconds", 25))
-    return Contest(f"features-{where}", contestants, lines)
+    return Contest(f"features-{where}", lambda: contestants, lines)
 
 
 def finetune_contest(photos: pathlib.Path) -> Contest:
     return Contest(
         f"finetune-{photos.name}",
-        [
+        lambda: [
             graft_train("Graft", photos, "finetune", "--preset", "finetune"),
             rival("PyTorch", "training_loop.py", "finetune", str(photos)),
         ],
@@ -108,7 +109,7 @@ def engine_contest(network: str, precision: str) -> Contest:
     limit = 0.75 if network in ("vit_tiny", "convnext_tiny") else 1.0
     return Contest(
         f"engine-{network}-{precision}",
-        [
+        lambda: [
             Contestant("Graft", [GRAFT, "find-engine", engine_query(network)]),
             rival("OpenVINO", "engine.py", str(FILES / f"{network}.xml"), precision),
         ],
@@ -119,7 +120,7 @@ def engine_contest(network: str, precision: str) -> Contest:
 
 def piece(name: str, ours: str, theirs: Contestant, what: str, goal: float) -> Contest:
     command = [PIECES, f"--benchmark_filter=^{ours}$", "--benchmark_format=json", "--benchmark_min_time=4"]
-    return Contest(name, [Contestant("Graft", command), theirs],
+    return Contest(name, lambda: [Contestant("Graft", command), theirs],
                    [Line(what, "Graft", theirs.name, "images_a_second", goal)])
 
 
@@ -139,7 +140,7 @@ def start_contest() -> Contest:
     model, photo = str(FILES / "model.pt"), str(FILES / "photo.jpg")
     return Contest(
         "start",
-        [
+        lambda: [
             Contestant("Graft", [GRAFT, "predict", model, photo]),
             Contestant("Python + torch", [sys.executable, str(ROOT / "examples/predict.py"), model, photo]),
         ],

@@ -23,7 +23,7 @@ def substituted(contestant: contests.Contestant, work: str) -> tuple[list[str], 
     return [put(word) for word in contestant.command], {k: put(v) for k, v in contestant.environment.items()}
 
 
-def normalised(contestant: contests.Contestant, said: dict, contest: contests.Contest) -> dict:
+def normalised(said: dict, contest: contests.Contest) -> dict:
     """What Graft's commands print, in the rivals' words."""
     if "trials" in said:
         kinds = contests.PRECISIONS[contest.name.rsplit("-", 1)[1]]
@@ -38,13 +38,14 @@ def normalised(contestant: contests.Contestant, said: dict, contest: contests.Co
 
 
 def hold(contest: contests.Contest, rounds: int) -> dict[str, list[Measurement]]:
-    found: dict[str, list[Measurement]] = {contestant.name: [] for contestant in contest.contestants}
+    contestants = contest.contestants()
+    found: dict[str, list[Measurement]] = {contestant.name: [] for contestant in contestants}
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as work:
-            for contestant in contest.contestants:
+            for contestant in contestants:
                 command, environment = substituted(contestant, work)
                 result = measure(command, environment, CORES)
-                result.said.update(normalised(contestant, result.said, contest))
+                result.said.update(normalised(result.said, contest))
                 found[contestant.name].append(result)
                 print(f"bench: {contest.name} {number + 1}/{rounds} {contestant.name}: {result.seconds:.1f} s, "
                       f"{result.memory / 2**20:.0f} MiB {short(result.said)}", flush=True)
