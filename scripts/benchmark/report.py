@@ -94,7 +94,7 @@ def draw(results: list[Result]) -> None:
 def write(results: list[Result], rounds: int, left_out: list[str]) -> None:
     """Replaces the measured part of the page; what people wrote round it stays."""
     measured = "\n".join([
-        BEGIN, "", f"Measured on: {machine()}. {rounds} rounds; in each, all contestants of a line run one after the other "
+        BEGIN, "", f"Measured on: {machine()}. Rounds: {rounds}; in each, all contestants of a line run one after the other "
         "on the same two cores.", *(["", f"Not in this run: {', '.join(left_out)}."] if left_out else []), "",
         "![Ratios](pictures/performance.svg)", "", table(results), "", END,
     ])
