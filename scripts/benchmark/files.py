@@ -21,8 +21,7 @@ def feature_network(name: str):
         return photos.default_backbone()
     if name == "vit_tiny":
         return timm.create_model("vit_tiny_patch16_224", num_classes=0).eval()
-    network = getattr(torchvision.models, name)(weights=None).eval()
-    return network
+    return getattr(torchvision.models, name)(weights=None).eval()
 
 
 def write_network(name: str) -> None:

@@ -34,7 +34,6 @@ def loader(photos, shuffle: bool = False) -> torch.utils.data.DataLoader:
 
 def default_backbone() -> torch.nn.Module:
     """The network that Graft's default backbone file was exported from, with its weights and without classifier."""
-    sys.path.insert(0, str(ROOT / "scripts"))
     from backbones.efficientnet_lite import EfficientNetLite
 
     file = torch.jit.load(ROOT / "weights/efficientnet_lite0.pt")
