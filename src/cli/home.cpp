@@ -54,6 +54,7 @@ fs::path cache_folder() {
 }
 
 fs::path activation_stores() { return cache_folder() / "activations"; }
+fs::path image_indexes() { return cache_folder() / "images"; }
 
 std::vector<ModelCard> model_cards() { return read_model_cards(home() / "models"); }
 

@@ -18,6 +18,8 @@ std::filesystem::path home();
 std::filesystem::path cache_folder();
 /// Activations of frozen layers in it.
 std::filesystem::path activation_stores();
+/// What was found in images, in it.
+std::filesystem::path image_indexes();
 
 std::vector<ModelCard> model_cards();
 std::filesystem::path weights_of(const ModelCard& card);

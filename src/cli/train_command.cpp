@@ -30,7 +30,7 @@ struct TrainOptions {
 };
 
 RunEnvironment environment_of(const TrainOptions& options) {
-  return {options.trust, ChildEngineProbe::of_this_program(), activation_stores()};
+  return {options.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
 }
 
 /// Preset, card, recipe, --set, flags: each laid over what came before.

@@ -33,8 +33,18 @@ class CacheTest(program.ProgramTest):
     def count(self, split):
         return len(list((self.photos / split).glob("*/*.jpg")))
 
+    def kept(self, kind):
+        return self.answer("cache", env=self.environment)[kind]
+
     def stores(self):
-        return self.answer("cache", env=self.environment)
+        return self.kept("activations")
+
+    def train_on_old_photos(self, *arguments):
+        """Photos of the source tree: what a test has just written is not trusted to be unchanged."""
+        copies, self.photos = self.photos, PHOTOS
+        said, tensors = self.train(*arguments)
+        self.photos = copies
+        return said, tensors
 
     def assert_same(self, one, other):
         self.assertEqual(run_state.differing(one, other), [])
@@ -97,9 +107,30 @@ class CacheTest(program.ProgramTest):
         rows = (self.count("train") + self.count("val")) * 32 * 4
         self.assertGreaterEqual(store["bytes"], rows)
         self.assertIn("tiny_cnn.scripted.pt", self.succeed("cache", env=self.environment).stdout)
+        indexes = self.kept("images")
         freed = json.loads(self.succeed("cache", "--clear", "--json", env=self.environment).stdout)
-        self.assertEqual((freed["freed_bytes"], freed["in_use"]), (store["bytes"], []))
+        bytes_of_indexes = sum(index["bytes"] for index in indexes)
+        self.assertEqual((freed["freed_bytes"], freed["in_use"]), (store["bytes"] + bytes_of_indexes, []))
         self.assertEqual(list((self.folder / "cache/graft/activations").iterdir()), [])
+
+    def test_photos_are_examined_once(self):
+        said, tensors = self.train_on_old_photos()
+        self.assertNotIn("not examined again", said)
+        (index,) = self.kept("images")
+        self.assertEqual((index["data"], index["images"]), (str(PHOTOS), len(list(PHOTOS.glob("*/*.jpg")))))
+        again, same = self.train_on_old_photos()
+        self.assertIn(f"{index['images']} of {index['images']} unchanged since an earlier run", again)
+        self.assert_same(tensors, same)
+        self.assertIn(str(PHOTOS), self.succeed("cache", env=self.environment).stdout)
+        self.succeed("cache", "--clear", env=self.environment)
+        self.assertEqual(self.kept("images"), [])
+
+    def test_off_reads_and_writes_no_index(self):
+        off = ("--set", "cache.activations=off")
+        self.train_on_old_photos(*off)
+        self.assertEqual(self.kept("images"), [])
+        self.train_on_old_photos()
+        self.assertNotIn("not examined again", self.train_on_old_photos(*off)[0])
 
     def test_a_folder_that_cannot_be_written(self):
         (self.folder / "cache").write_text("in the way")

@@ -4,39 +4,20 @@
 #include <array>
 
 #include "graft/core/error.h"
-#include "graft/core/files.h"
-#include "graft/core/hash.h"
 #include "graft/core/parallel.h"
 #include "graft/data/audit_checks.h"
+#include "graft/data/examine.h"
 
 namespace graft {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Examined {
-  std::string hash;
-  PhotoFacts facts;
-  std::string problem;
-};
-
-Examined examine(const fs::path& path) {
-  Examined examined;
-  try {
-    const std::string bytes = read_file(path);
-    examined.hash = sha256(bytes);
-    examined.facts = examine_photo(std::as_bytes(std::span(bytes)), "image '" + path.string() + "'");
-  } catch (const Error& error) {
-    examined.problem = error.problems().front().found;
-  }
-  return examined;
-}
-
 void look_at_all(Audit& audit, const AuditOptions& options) {
   std::vector<Sample> readable;
   const std::size_t total = audit.dataset.samples.size();
   OrderedParallel<Examined>::run(
-      total, options.workers, [&](std::size_t i) { return examine(audit.dataset.samples[i].path); },
+      total, options.workers, [&](std::size_t i) { return examine_file(audit.dataset.samples[i].path); },
       [&](std::size_t i, Examined examined) {
         auto& sample = audit.dataset.samples[i];
         if (options.progress) options.progress(i + 1, total);

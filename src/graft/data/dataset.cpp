@@ -6,39 +6,17 @@
 #include <map>
 
 #include "graft/core/error.h"
-#include "graft/core/files.h"
-#include "graft/core/hash.h"
 #include "graft/core/parallel.h"
-#include "graft/image/decode.h"
+#include "graft/data/image_index.h"
 
 namespace graft {
 namespace {
 
-/// Small enough that a JPEG is decoded at an eighth: every byte is still read, a truncated file still fails.
-constexpr int kExamineTarget = 1;
-
-struct Examined {
-  std::string hash;
-  std::string problem;
-};
-
-Examined examine(const Sample& sample) {
-  Examined examined;
-  try {
-    const std::string bytes = read_file(sample.path);
-    examined.hash = sha256(bytes);
-    decode_image(std::as_bytes(std::span(bytes)), {.target = kExamineTarget}, "image '" + sample.path.string() + "'");
-  } catch (const Error& error) {
-    const auto& problem = error.problems().front();
-    examined.problem = problem.found + (problem.hint.empty() ? "" : " (" + problem.hint + ")");
-  }
-  return examined;
-}
-
-void examine_all(Dataset& dataset, const DatasetOptions& options) {
+void examine_all(Dataset& dataset, const std::filesystem::path& source, const DatasetOptions& options) {
+  ImageIndex index(options.image_indexes, source, options.on_message);
   std::vector<Sample> readable;
   OrderedParallel<Examined>::run(
-      dataset.samples.size(), options.workers, [&](std::size_t i) { return examine(dataset.samples[i]); },
+      dataset.samples.size(), options.workers, [&](std::size_t i) { return index.examine(dataset.samples[i].path); },
       [&](std::size_t i, Examined examined) {
         auto& sample = dataset.samples[i];
         if (examined.problem.empty()) {
@@ -52,6 +30,10 @@ void examine_all(Dataset& dataset, const DatasetOptions& options) {
         dataset.skipped.push_back({sample.path, examined.problem});
         if (options.on_skipped) options.on_skipped(dataset.skipped.back());
       });
+  index.save();
+  if (options.on_message && index.unchanged() > 0)
+    options.on_message("images: " + std::to_string(index.unchanged()) + " of " +
+                       std::to_string(dataset.samples.size()) + " unchanged since an earlier run, not examined again");
   dataset.samples = std::move(readable);
 }
 
@@ -108,7 +90,7 @@ Dataset load_dataset(const std::filesystem::path& path, const DatasetOptions& op
   const auto absolute = std::filesystem::weakly_canonical(path);
   dataset.name =
       std::filesystem::is_directory(path) ? absolute.filename().string() : absolute.parent_path().filename().string();
-  if (dataset.classes.size() >= 2) examine_all(dataset, options);
+  if (dataset.classes.size() >= 2) examine_all(dataset, path, options);
   check_classes(dataset, subject);
   if (!dataset.has(Split::kVal)) split_by_hash(dataset.samples, options.val);
   check_classes(dataset, subject);

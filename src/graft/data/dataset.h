@@ -47,11 +47,15 @@ struct DatasetOptions {
   int workers = 1;
   /// Told of each image that is left out, in order; may be empty.
   std::function<void(const SkippedImage&)> on_skipped{};
+  /// Where what was found in images is kept for later runs (image_index.h); "" nowhere.
+  std::filesystem::path image_indexes{};
+  /// Told what an earlier run has left; may be empty.
+  std::function<void(const std::string&)> on_message{};
 };
 
 /// Reads a folder of class folders, a folder with train/ and val/ (and test/), or a .csv/.tsv table with the columns
-/// path, label and optionally split, weight, group. Every image is read once: hashed, and decoded at reduced size to
-/// see that it can be.
+/// path, label and optionally split, weight, group. Every image is examined: hashed, and decoded at reduced
+/// size to see that it can be.
 /// @throws Error when nothing is there, a class is empty, there is one class only, or (kFail) an image cannot be read.
 Dataset load_dataset(const std::filesystem::path& path, const DatasetOptions& options);
 

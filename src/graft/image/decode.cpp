@@ -11,6 +11,7 @@
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/core/runtime.h"
 #include "graft/image/encoded_image.h"
 #include "graft/image/jpeg.h"
 #include "graft/image/pixels.h"
@@ -85,6 +86,10 @@ at::Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& o
   } catch (const cv::Exception& error) {
     throw_damaged(subject, error.err);
   }
+}
+
+std::string decoder_version() {
+  return "Graft " + graft_version() + ", OpenCV " + cv::getVersionString() + ", libjpeg " + jpeg_version();
 }
 
 at::Tensor decode_image_file(const std::filesystem::path& path, const DecodeOptions& options) {

@@ -25,6 +25,9 @@ struct DecodeOptions {
 at::Tensor decode_image(std::span<const std::byte> bytes, const DecodeOptions& options, const std::string& subject);
 at::Tensor decode_image_file(const std::filesystem::path& path, const DecodeOptions& options);
 
+/// Names what decides which files can be decoded: this library and those under it.
+std::string decoder_version();
+
 /// An 8-bit image as OpenCV holds it (BGR, BGRA or grey) -> uint8 [H, W, 3] RGB, a copy.
 /// @throws Error when it is anything else
 at::Tensor image_from_mat(const cv::Mat& image);

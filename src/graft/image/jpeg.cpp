@@ -144,4 +144,6 @@ DecodedJpeg decode_jpeg(Bytes bytes, int target, const std::string& subject) {
   return image;
 }
 
+std::string jpeg_version() { return std::to_string(JPEG_LIB_VERSION); }
+
 }  // namespace graft

@@ -17,6 +17,9 @@ struct DecodedJpeg {
 /// @param target  see DecodeOptions
 DecodedJpeg decode_jpeg(Bytes bytes, int target, const std::string& subject);
 
+/// libjpeg's version of its interface, "62".
+std::string jpeg_version();
+
 /// What a JPEG's header says.
 struct JpegHeader {
   int height = 0;  ///< as stored, pixels

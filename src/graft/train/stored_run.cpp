@@ -29,8 +29,11 @@ StoredRun read_stored_run(const RunFolder& folder, RunEnvironment environment) {
   return run;
 }
 
-Dataset load_run_data(const RunSpec& spec, const std::function<void(const SkippedImage&)>& on_skipped) {
-  Dataset dataset = load_dataset(spec.data, {spec.recipe.val, spec.recipe.on_bad_image, thread_count(), on_skipped});
+Dataset load_run_data(const RunSpec& spec, const std::function<void(const SkippedImage&)>& on_skipped,
+                      const std::function<void(const std::string&)>& on_message) {
+  const auto indexes = spec.recipe.activations == "off" ? std::filesystem::path() : spec.environment.image_indexes;
+  Dataset dataset = load_dataset(
+      spec.data, {spec.recipe.val, spec.recipe.on_bad_image, thread_count(), on_skipped, indexes, on_message});
   if (dataset.of(Split::kTrain).size() < 2)
     throw Error({"data '" + spec.data.string() + "'", "has fewer than two training images", "at least two", ""});
   return dataset;

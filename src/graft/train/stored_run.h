@@ -21,8 +21,10 @@ struct StoredRun {
 StoredRun read_stored_run(const RunFolder& folder, RunEnvironment environment);
 
 /// The images of a run, read and split as its recipe says.
+/// @param on_message  told what an earlier run has left; may be empty
 /// @throws Error as load_dataset does, and when fewer than two images train.
-Dataset load_run_data(const RunSpec& spec, const std::function<void(const SkippedImage&)>& on_skipped);
+Dataset load_run_data(const RunSpec& spec, const std::function<void(const SkippedImage&)>& on_skipped,
+                      const std::function<void(const std::string&)>& on_message = {});
 /// @throws Error when images, labels or split are no longer those of the run.
 void check_same_data(const StoredRun& run, const Dataset& dataset);
 /// @throws Error when the backbone's file is not the one that the recipe names.

@@ -107,7 +107,9 @@ class Trainer::Run {
     set_thread_count(recipe().threads);
     const c10::Device device = resolve_device(recipe().device);
     if (!resumed_) check_backbone_file(recipe());
-    dataset_ = load_run_data(spec_, [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); });
+    dataset_ = load_run_data(
+        spec_, [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); },
+        [this](const std::string& text) { message(text); });
     Backbone backbone = Backbone::load(recipe().backbone, recipe().backbone_options(spec_.environment.trust));
     message(backbone.summary());
     for (const auto& note : backbone.notes()) message("note: " + note);

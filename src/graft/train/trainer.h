@@ -14,9 +14,10 @@ namespace graft {
 /// What a run takes from where it runs. No part of the recipe: elsewhere the same run comes to the same, sooner or
 /// later.
 struct RunEnvironment {
-  Trust trust = Trust::kScan;      ///< in the backbone's file
-  EngineProbe engine_probe{};      ///< finds fast engines for the frozen layers; may be empty
-  std::filesystem::path stores{};  ///< where frozen layers' activations outlive the run; "" nowhere
+  Trust trust = Trust::kScan;             ///< in the backbone's file
+  EngineProbe engine_probe{};             ///< finds fast engines for the frozen layers; may be empty
+  std::filesystem::path stores{};         ///< where frozen layers' activations outlive the run; "" nowhere
+  std::filesystem::path image_indexes{};  ///< where what was found in images outlives the run; "" nowhere
 };
 
 /// What a run starts from.
