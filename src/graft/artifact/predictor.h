@@ -62,7 +62,9 @@ class Predictor {
 
   /// What the network sees of an image file: uint8 [S, S, 3].
   at::Tensor fitted(const std::filesystem::path& image) const;
-  /// uint8 [N, S, S, 3] -> float [N, classes] on the CPU.
+  /// How many images computed together run fastest.
+  std::size_t batch_size() const;
+  /// uint8 [N, S, S, 3] -> float [N, classes] on the CPU. Computes batch_size() at a time.
   at::Tensor probabilities(const at::Tensor& fitted_images) const;
 
   const std::vector<std::string>& classes() const;

@@ -62,6 +62,8 @@ std::string cpu_name() {
 
 void keep_freed_memory() {
 #ifdef __GLIBC__
+  // The other arenas hold no block above 64 MB, and each keeps what it frees to itself.
+  mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   mallopt(M_TOP_PAD, 256 << 20);

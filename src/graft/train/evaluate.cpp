@@ -33,13 +33,14 @@ at::Tensor labels_of(const std::vector<Sample>& samples) {
 
 at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
-  const std::size_t batches = (samples.size() + kEvaluationBatch - 1) / kEvaluationBatch;
+  const std::size_t size = predictor.batch_size();
+  const std::size_t batches = (samples.size() + size - 1) / size;
   std::vector<at::Tensor> rows;
   std::size_t done = 0;
   const auto run_batch = [&](std::size_t batch) {
-    const auto begin = batch * kEvaluationBatch;
+    const auto begin = batch * size;
     std::vector<at::Tensor> images;
-    for (std::size_t i = begin; i < std::min(samples.size(), begin + kEvaluationBatch); ++i)
+    for (std::size_t i = begin; i < std::min(samples.size(), begin + size); ++i)
       images.push_back(predictor.fitted(samples[i].path));
     return predictor.probabilities(at::stack(images));
   };

@@ -8,9 +8,6 @@
 
 namespace graft {
 
-/// Images that evaluation runs in one forward.
-inline constexpr std::size_t kEvaluationBatch = 32;
-
 /// Maps a data set's labels onto an artifact's classes by name.
 /// @throws Error naming the classes that the artifact does not know.
 void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
