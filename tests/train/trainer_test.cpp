@@ -9,6 +9,7 @@
 #include "graft/backbone/backbone.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/image/preprocess.h"
 #include "graft/train/checkpoint.h"
 #include "support/fixture_backbones.h"
 #include "support/temporary_folder.h"
@@ -271,6 +272,27 @@ TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {
   EXPECT_EQ(predictor.predict(std::vector{photo, photo})[1].top(1).front().label, by_path.label);
   EXPECT_THROW(predictor.predict(at::zeros({3, 4, 4}, at::kByte)), Error);
   EXPECT_THROW(predictor.predict(folder / "absent.jpg"), Error);
+}
+
+TEST(Predictor, AnswersAsTheFileItself) {
+  for (const char* backbone : {"tiny_cnn", "mobilenet_v2", "densenet121"}) {
+    test::TemporaryFolder folder;
+    Json recipe = small_recipe(backbone, 64);
+    recipe["phases"][0]["epochs"] = 1;
+    train(recipe, folder / "run");
+    const auto predictor = Predictor::load(folder / "run/model.pt");
+    std::vector<at::Tensor> images;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(kPhotos))
+      if (entry.is_regular_file()) images.push_back(predictor.fitted(entry.path()));
+    images.resize(2 * predictor.batch_size() + 3);
+    const torch::NoGradGuard no_grad;
+    const Artifact artifact = load_artifact(folder / "run/model.pt");
+    const at::Tensor seen = normalize_images(at::stack(images), artifact.metadata.input);
+    const at::Tensor expected = at::softmax(artifact.module.get_method("logits")({seen}).toTensor(), 1);
+    const at::Tensor found = predictor.probabilities(at::stack(images));
+    ASSERT_EQ(found.sizes(), expected.sizes());
+    EXPECT_LE((found - expected).abs().max().item<double>(), 1e-5) << backbone;
+  }
 }
 
 }  // namespace
