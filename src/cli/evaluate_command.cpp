@@ -29,9 +29,16 @@ std::vector<Sample> choose_split(const Dataset& dataset, const std::string& name
 
 std::string percent(double part) { return fmt::format("{:.2f} %", 100 * part); }
 
+std::string text_of(const Scores& scores) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : scores) words.push_back(fmt::format("{} {:.3f}", name, value));
+  return join(words);
+}
+
 void print_metrics(const ClassificationMetrics& metrics) {
-  fmt::print("{} images: accuracy {}, balanced {}, macro F1 {:.3f}, loss {:.4f}\n\n", metrics.images,
-             percent(metrics.accuracy), percent(metrics.balanced_accuracy), metrics.macro_f1, metrics.loss);
+  fmt::print("{} images: accuracy {}, balanced {}, macro F1 {:.3f}, loss {:.4f}\n{}\n\n", metrics.images,
+             percent(metrics.accuracy), percent(metrics.balanced_accuracy), metrics.macro_f1, metrics.loss,
+             text_of(metrics.scores));
   std::vector<std::vector<std::string>> rows{{"class", "images", "precision", "recall", "F1"}};
   for (const auto& row : metrics.per_class)
     rows.push_back({row.name, std::to_string(row.support), percent(row.precision), percent(row.recall),

@@ -39,7 +39,7 @@ void add_export(CLI::App& program, Outcome& outcome) {
       ->required();
   command
       ->add_option("--checkpoint", options->choice.checkpoint,
-                   "best: the best epoch (default); last: where the run stands")
+                   "best: the best epoch (default); last: where the run stands; average: the running mean there")
       ->check(CLI::IsMember(checkpoint_names()));
   command
       ->add_option("--precision", options->choice.precision,

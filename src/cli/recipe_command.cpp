@@ -2,6 +2,7 @@
 #include "command.h"
 #include "console.h"
 #include "format.h"
+#include "graft/core/names.h"
 #include "graft/train/recipe.h"
 
 namespace graft::cli {
@@ -39,7 +40,7 @@ void run_recipe(const RecipeOptions& options, bool json) {
 void add_recipe(CLI::App& program, Outcome& outcome) {
   auto* command = program.add_subcommand("recipe", "Print a preset's full recipe, or check one");
   auto options = std::make_shared<RecipeOptions>();
-  command->add_option("--preset", options->preset, "probe, finetune or gradual");
+  command->add_option("--preset", options->preset, join(preset_names()) + " (default probe)");
   command->add_option("--check", options->check, "name every mistake of this recipe");
   command->add_flag("--json", outcome.json, "answer as JSON");
   command->footer("example: graft recipe --preset finetune > mine.json && graft recipe --check mine.json");

@@ -7,6 +7,7 @@
 #include "graft/backbone/backbone.h"
 #include "graft/core/files.h"
 #include "graft/core/hash.h"
+#include "graft/core/names.h"
 #include "graft/train/run_folder.h"
 #include "graft/train/trainer.h"
 #include "home.h"
@@ -123,7 +124,7 @@ void add_train(CLI::App& program, Outcome& outcome) {
   auto* backbone = command->add_option("--backbone", options->backbone,
                                        "name of a model card, or a TorchScript file (an artifact too)");
   add_features_flags(*command, options->features);
-  command->add_option("--preset", options->preset, "probe (default), finetune or gradual");
+  command->add_option("--preset", options->preset, join(preset_names()) + " (default probe)");
   command->add_option("--recipe", options->recipe, "JSON recipe laid over the preset");
   command->add_option("--set", options->set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
       ->allow_extra_args(false);

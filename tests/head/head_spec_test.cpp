@@ -24,18 +24,20 @@ TEST(HeadSpec, ReadsTheRecipesExample) {
                                        "head", problems);
   EXPECT_TRUE(problems.empty());
   ASSERT_EQ(spec.layers.size(), 6U);
-  EXPECT_EQ(spec.layers[0].momentum, 0.1);
-  EXPECT_EQ(spec.layers[1].p, 0.25);
-  EXPECT_EQ(spec.layers[2].width, 256);
-  EXPECT_EQ(spec.layers[2].init, "kaiming_normal");
-  EXPECT_EQ(spec.layers[3].activation, "relu");
-  EXPECT_EQ(spec.layers[4].eps, 0.001);
-  EXPECT_EQ(spec.layers[5].width, 0);
-  EXPECT_FALSE(spec.layers[5].bias);
+  const std::vector<std::string> expected{
+      R"({"batch_norm":{"momentum":0.1,"eps":1e-05}})",
+      R"({"dropout":0.25})",
+      R"({"linear":256,"bias":true,"init":{"kaiming_normal":{"a":0.0,"mode":"fan_in","nonlinearity":"leaky_relu"}}})",
+      R"({"activation":{"relu":{}}})",
+      R"({"batch_norm":{"momentum":0.1,"eps":0.001}})",
+      R"({"linear":"classes","bias":false,"init":{"default":{}}})"};
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(spec.layers[i].json.dump(), expected[i]);
 }
 
 TEST(HeadSpec, WhatIsWrittenReadsBackTheSame) {
-  Json every = Json::parse(R"([{"batch_norm": {"momentum": 0.25, "eps": 0.001}}, {"dropout": 0.125}])");
+  Json every = Json::parse(R"([{"batch_norm": {"momentum": 0.25, "eps": 0.001}}, {"dropout": 0.125},
+      {"layer_norm": {"eps": 0.5}}, {"alpha_dropout": 0.125}, {"activation": {"maxout": {"pieces": 3}}},
+      {"activation": {"softplus": {"beta": 2}}}, {"linear": 3, "bias": 0.01, "init": {"trunc_normal": {"b": 1}}}])");
   for (const auto& name : activation_names()) every.push_back({{"activation", name}});
   for (const auto& name : initialization_names()) every.push_back({{"linear", 3}, {"init", name}, {"bias", false}});
   every.push_back({{"linear", "classes"}});
@@ -44,7 +46,12 @@ TEST(HeadSpec, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(read_head_spec(to_json(spec), "head", problems), spec);
   EXPECT_EQ(to_json(read_head_spec(to_json(spec), "head", problems)), to_json(spec));
   EXPECT_TRUE(problems.empty());
-  EXPECT_EQ(to_json(spec).back().dump(), R"({"linear":"classes","bias":true,"init":"kaiming_uniform"})");
+  EXPECT_EQ(to_json(spec).back().dump(), R"({"linear":"classes","bias":true,"init":{"default":{}}})");
+  for (const char* last : {R"([{"linear": "classes", "bias": "prior"}])", R"([{"cosine": "classes", "scale": 3}])"}) {
+    const HeadSpec one = read_head_spec(Json::parse(last), "head", problems);
+    EXPECT_EQ(read_head_spec(to_json(one), "head", problems), one);
+  }
+  EXPECT_TRUE(problems.empty());
 }
 
 TEST(HeadSpec, EveryMistakeIsNamedWithItsPathAndTheNearestName) {
@@ -64,21 +71,48 @@ TEST(HeadSpec, LimitsAreExact) {
   const auto accepts = [](const std::string& layer) {
     return problems_of("[" + layer + R"(, {"linear": "classes"}])").empty();
   };
-  for (const char* good : {R"({"dropout": 0})", R"({"dropout": 0.999})", R"({"linear": 1})", R"({"linear": 65536})",
-                           R"({"batch_norm": {"momentum": 0}})", R"({"batch_norm": {"momentum": 1}})"})
+  for (const char* good :
+       {R"({"dropout": 0})", R"({"dropout": 0.999})", R"({"linear": 1})", R"({"linear": 65536})",
+        R"({"batch_norm": {"momentum": 0}})", R"({"batch_norm": {"momentum": 1}})", R"({"linear": 2, "bias": -1})",
+        R"({"alpha_dropout": 0.999})", R"({"activation": {"rrelu": {"lower": 0.1, "upper": 0.1}}})",
+        R"({"activation": {"elu": {"alpha": 0}}})", R"({"linear": 2, "init": {"kaiming_uniform": {"a": 2}}})"})
     EXPECT_TRUE(accepts(good)) << good;
-  for (const char* bad :
-       {R"({"dropout": 1})", R"({"dropout": -0.1})", R"({"linear": 0})", R"({"linear": 65537})", R"({"linear": 2.5})",
-        R"({"linear": "class"})", R"({"batch_norm": {"momentum": 1.01}})", R"({"batch_norm": {"eps": 0}})",
-        R"({"batch_norm": null})", R"("relu")", "3", "{}", "null", R"({"dropout": 0.1, "linear": 3})"})
+  for (const char* bad : {R"({"dropout": 1})",
+                          R"({"dropout": -0.1})",
+                          R"({"linear": 0})",
+                          R"({"linear": 65537})",
+                          R"({"linear": 2.5})",
+                          R"({"linear": "class"})",
+                          R"({"batch_norm": {"momentum": 1.01}})",
+                          R"({"batch_norm": {"eps": 0}})",
+                          R"({"alpha_dropout": 1})",
+                          R"({"layer_norm": {"eps": 0}})",
+                          R"({"activation": {"rrelu": {"lower": 0.5}}})",
+                          R"({"activation": {"celu": {"alpha": 0}}})",
+                          R"({"activation": {"relu": {"slope": 1}}})",
+                          R"({"activation": {"gelu": {"approximate": "erf"}}})",
+                          R"({"activation": {"maxout": {"pieces": 1}}})",
+                          R"({"linear": 2, "bias": "prior"})",
+                          R"({"linear": 2, "bias": "yes"})",
+                          R"({"cosine": 3})",
+                          R"({"linear": 2, "init": {"normal": {"std": 0}}})",
+                          R"({"linear": 2, "init": {"trunc_normal": {"a": 2}}})",
+                          R"({"linear": 2, "init": {"kaiming_normal": {"a": 1, "nonlinearity": "tanh"}}})",
+                          R"({"batch_norm": null})",
+                          R"("relu")",
+                          "3",
+                          "{}",
+                          "null",
+                          R"({"dropout": 0.1, "linear": 3})"})
     EXPECT_FALSE(accepts(bad)) << bad;
 }
 
 TEST(HeadSpec, EndsInTheClassesAndNowhereElse) {
   EXPECT_TRUE(problems_of(R"([{"linear": "classes"}])").empty());
+  EXPECT_TRUE(problems_of(R"([{"cosine": "classes"}])").empty());
   for (const char* bad :
        {"[]", "{}", "null", R"([{"linear": 4}])", R"([{"linear": "classes"}, {"activation": "relu"}])",
-        R"([{"linear": "classes"}, {"linear": "classes"}])"})
+        R"([{"linear": "classes"}, {"linear": "classes"}])", R"([{"cosine": "classes"}, {"dropout": 0.5}])"})
     EXPECT_EQ(problems_of(bad).empty(), false) << bad;
 }
 

@@ -75,13 +75,16 @@ TEST(Transform, IsTorchvisionsDrawByDraw) {
   const auto names = tensors.cases("recipe");
   EXPECT_EQ(names.size(), 30U);
   for (const auto& name : names) {
-    const auto augmentation = read_augmentation(alone(tensors.json(name + "/recipe").dump()), kInput);
+    const Json recipe = tensors.json(name + "/recipe");
+    const std::string transform = recipe.is_string() ? recipe.get<std::string>() : recipe.begin().key();
+    const auto augmentation = read_augmentation(alone(recipe.dump()), kInput);
     std::uint64_t seed = 0;
     for (; tensors.has(name + "/" + std::to_string(seed) + ".image"); ++seed) {
       const std::string key = name + "/" + std::to_string(seed);
       const at::Tensor changed = apply(augmentation, tensors.at(key + ".image"), kInput, seed);
       const auto apart = test::difference(changed, tensors.at(key + ".changed"));
-      EXPECT_LE(apart.largest, tolerance(name).largest) << key << ": " << apart.part << " of the values";
+      EXPECT_LE(test::noted("transforms", transform, apart.largest), tolerance(name).largest)
+          << key << ": " << apart.part << " of the values";
       EXPECT_LE(apart.part, tolerance(name).part) << key;
     }
     EXPECT_GE(seed, 12U) << name;

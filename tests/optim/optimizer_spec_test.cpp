@@ -27,6 +27,8 @@ TEST(OptimizerSpec, DefaultsAreTorchs) {
         R"({"rmsprop":{"lr":0.01,"alpha":0.99,"eps":1e-08,"weight_decay":0.0,"momentum":0.0,"centered":false}})",
         R"({"adadelta":{"lr":1.0,"rho":0.9,"eps":1e-06,"weight_decay":0.0}})",
         R"({"lion":{"lr":0.0001,"betas":[0.9,0.99],"weight_decay":0.0}})",
+        R"({"lbfgs":{"lr":1.0,"max_iter":20,"max_eval":25,"tolerance_grad":1e-07,"tolerance_change":1e-09,)"
+        R"("history_size":100,"line_search_fn":"none","C":1.0}})",
         R"({"lookahead":{"k":6,"alpha":0.5,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
         R"("weight_decay":0.01,"amsgrad":false}}}})"})
     EXPECT_EQ(to_json(read(Json(Json::parse(text).begin().key()).dump(), problems)).dump(), text);
@@ -116,6 +118,20 @@ TEST(OptimizerSpec, LookaheadHoldsAnother) {
   read(R"({"lookahead": {"optimizer": {"lookahead": {}}}})", problems);
   ASSERT_EQ(problems.size(), 2U);
   EXPECT_EQ(problems[1].subject, "optimizer.lookahead.optimizer");
+}
+
+TEST(OptimizerSpec, LbfgsTakesAllImagesAtOnce) {
+  std::vector<Problem> problems;
+  EXPECT_TRUE(read(R"({"lbfgs": {"C": "cv"}})", problems).full_batch());
+  EXPECT_EQ(to_json(read(R"({"lbfgs": {"max_iter": 100}})", problems))["lbfgs"]["max_eval"], 125);
+  EXPECT_FALSE(OptimizerSpec{}.full_batch());
+  EXPECT_TRUE(problems.empty());
+  for (const char* bad : {R"({"lbfgs": {"C": "best"}})", R"({"lbfgs": {"C": 0}})", R"({"lbfgs": {"history_size": 0}})",
+                          R"({"lbfgs": {"line_search_fn": "armijo"}})", R"({"lookahead": {"optimizer": "lbfgs"}})"}) {
+    problems.clear();
+    read(bad, problems);
+    EXPECT_EQ(problems.size(), 1U) << bad;
+  }
 }
 
 TEST(OptimizerSpec, KnowsWhetherAScheduleMayCycleItsMomentum) {

@@ -11,6 +11,7 @@
 namespace graft {
 namespace {
 
+using test::noted;
 using test::ParityFixture;
 using test::relative_error;
 using testing::HasSubstr;
@@ -83,7 +84,9 @@ TEST(Optimizer, FiftyStepsAreTorchs) {
         group.parameters[0].mutable_grad() = reference.at("gradients/" + group.names[0])[step].clone();
       optimizer->step(schedule(step));
       for (const auto& group : groups)
-        ASSERT_LT(relative_error(group.parameters[0], reference.at(name + "/" + group.names[0])[step]), 5e-7)
+        ASSERT_LT(noted("optimizers", spec.name,
+                        relative_error(group.parameters[0], reference.at(name + "/" + group.names[0])[step])),
+                  5e-7)
             << name << ", " << group.names[0] << ", step " << step;
     }
   }

@@ -1,6 +1,6 @@
 """Writes what torch.optim, its schedulers, gradient clipping and timm.optim compute, for tests/optim to compare with.
 
-usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, schedules.pt and clip.pt)
+usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, schedules.pt, clip.pt and lbfgs.pt)
 """
 import inspect
 import json
@@ -137,6 +137,27 @@ CLIPS = {
     "value": {"value": 0.5}, "value_tight": {"value": 1e-6}, "value_wide": {"value": 1e3},
     "adaptive": {"adaptive": 0.01}, "adaptive_wide": {"adaptive": 3.0}, "none": "none",
 }
+
+# name: (function, torch.optim.LBFGS's options); minimised with max_iter 1, 2, 3, … MINIMISER_STEPS
+MINIMISERS = {
+    "wolfe_rosenbrock": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 1000}),
+    "wolfe_softmax": ("softmax", {"line_search_fn": "strong_wolfe", "max_eval": 1000}),
+    "wolfe_short_history": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 1000, "history_size": 2}),
+    "wolfe_long_step": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 1000, "lr": 40.0}),
+    "wolfe_short_step": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 1000, "lr": 1e-3}),
+    "wolfe_few_evaluations": ("rosenbrock", {"line_search_fn": "strong_wolfe"}),
+    "wolfe_no_evaluations": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 1}),
+    "wolfe_one_evaluation": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 2, "lr": 40.0}),
+    "wolfe_wide_bracket": ("rosenbrock", {"line_search_fn": "strong_wolfe", "max_eval": 1000, "lr": 40.0,
+                                          "tolerance_change": 1e-2}),
+    "wolfe_tolerance_grad": ("softmax", {"line_search_fn": "strong_wolfe", "max_eval": 1000, "tolerance_grad": 1e-2}),
+    "wolfe_tolerance_change": ("softmax", {"line_search_fn": "strong_wolfe", "max_eval": 1000,
+                                           "tolerance_change": 1e-3}),
+    "fixed_softmax": ("softmax", {"max_eval": 1000}),
+    "fixed_short": ("softmax", {"max_eval": 1000, "lr": 0.3, "history_size": 3}),
+    "fixed_evaluations": ("softmax", {"max_eval": 7}),
+}
+MINIMISER_STEPS = 40
 
 
 def text(value):
@@ -298,9 +319,41 @@ def clips():
     return saved
 
 
+def minimisers():
+    generator = torch.Generator().manual_seed(7)
+    features = torch.randn((30, 4), generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 3, (30,), generator=generator)
+    starts = {"rosenbrock": torch.tensor([-1.2, 1.0, -0.5, 2.0, 0.3, -1.0], dtype=torch.float64),
+              "softmax": torch.randn(12, generator=generator, dtype=torch.float64)}
+    functions = {
+        "rosenbrock": lambda x: (100 * (x[1:] - x[:-1]**2)**2 + (1 - x[:-1])**2).sum(),
+        "softmax": lambda x: torch.nn.functional.cross_entropy(features @ x.view(3, 4).T, targets) + 0.01 * (x**2).sum(),
+    }
+    saved = {"features": features, "targets": targets, **{f"start/{name}": x for name, x in starts.items()}}
+    for case, (function, options) in MINIMISERS.items():
+        points, evaluations = [], []
+        for max_iter in range(1, MINIMISER_STEPS + 1):
+            point = starts[function].clone().requires_grad_()
+            optimizer = torch.optim.LBFGS([point], max_iter=max_iter, **options)
+
+            def closure():
+                optimizer.zero_grad()
+                value = functions[function](point)
+                value.backward()
+                return value
+
+            optimizer.step(closure)
+            points.append(point.detach().clone())
+            evaluations.append(optimizer.state[point]["func_evals"])
+        saved[f"{case}/function"], saved[f"{case}/options"] = text(function), text(options)
+        saved[f"{case}/points"], saved[f"{case}/evaluations"] = torch.stack(points), torch.tensor(evaluations)
+    return saved
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "optim"
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(optimizers(), folder / "optimizers.pt")
     torch.save(schedules(), folder / "schedules.pt")
     torch.save(clips(), folder / "clip.pt")
+    torch.save(minimisers(), folder / "lbfgs.pt")

@@ -1,16 +1,25 @@
 """Writes what torch.nn.functional.cross_entropy, the formulas of other losses and scikit-learn compute, for tests/train
 to compare with.
 
-usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt and FOLDER/train/metrics.pt)
+usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt and linear_probe.pt)
 """
 import json
 import pathlib
 import sys
 import warnings
 
+import numpy
 import torch
-from sklearn import metrics
+from sklearn import linear_model, metrics, model_selection, preprocessing
+from sklearn.utils import class_weight
 from torch.nn import functional
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+from backbones import torchvision_operators  # noqa: E402
+
+torchvision_operators.provide()
+from timm.loss import AsymmetricLossSingleLabel  # noqa: E402
+from timm.utils import ModelEmaV3  # noqa: E402
 
 WEIGHTS = [0.2, 1.0, 3.0, 0.5]
 # Case: the recipe's loss, class weights, whether samples are weighted.
@@ -26,12 +35,54 @@ LOSSES = {
     "poly1": ({"poly1": {}}, None, False),
     "poly1_negative": ({"poly1": {"epsilon": -1}}, None, True),
     "poly1_weighted": ({"poly1": {"epsilon": 2.5}}, WEIGHTS, True),
+    "asymmetric": ({"asymmetric": {}}, None, False),
+    "asymmetric_plain": ({"asymmetric": {"gamma_pos": 0.5, "gamma_neg": 2, "eps": 0}}, None, True),
+    "asymmetric_weighted": ({"asymmetric": {"gamma_pos": 0, "gamma_neg": 1.5}}, WEIGHTS, True),
+    "ldam": ({"ldam": {}}, None, False),
+    "ldam_weighted": ({"ldam": {"max_m": 0.2, "s": 2}}, WEIGHTS, True),
+    "logit_adjusted": ({"logit_adjusted": {}}, None, False),
+    "logit_adjusted_weighted": ({"logit_adjusted": {"tau": 0.3}}, WEIGHTS, True),
 }
 
-# Of the probability of the sample's class; Lin et al. 2017, Leng et al. 2022.
+COUNTS = [40, 7, 20, 3]  # images of each class
+
+
+def ldam(logits, targets, max_m=0.5, s=30.0):
+    """Cao et al. 2019, equations 12 and 13."""
+    margins = torch.tensor(COUNTS, dtype=torch.float64)**-0.25
+    margins = margins * max_m / margins.max()
+    shifted = logits.clone()
+    shifted[torch.arange(len(targets)), targets] -= margins[targets]
+    return functional.cross_entropy(s * shifted, targets, reduction="none")
+
+
+def logit_adjusted(logits, targets, tau=1.0):
+    """Menon et al. 2021, equation 10."""
+    prior = torch.tensor(COUNTS, dtype=torch.float64)
+    return functional.cross_entropy(logits + tau * (prior / prior.sum()).log(), targets, reduction="none")
+
+
+def of_probability(formula):
+    return lambda logits, targets, **options: formula(logits.softmax(1)[torch.arange(len(targets)), targets], **options)
+
+
+# Losses [N]. Lin et al. 2017, Leng et al. 2022.
 FORMULAS = {
-    "focal": lambda p, gamma=2.0: -(1 - p)**gamma * p.log(),
-    "poly1": lambda p, epsilon=1.0: -p.log() + epsilon * (1 - p),
+    "cross_entropy": lambda *given, **options: functional.cross_entropy(*given, reduction="none", **options),
+    "focal": of_probability(lambda p, gamma=2.0: -(1 - p)**gamma * p.log()),
+    "poly1": of_probability(lambda p, epsilon=1.0: -p.log() + epsilon * (1 - p)),
+    "asymmetric": lambda *given, **options: AsymmetricLossSingleLabel(**options, reduction="none")(*given),
+    "ldam": ldam,
+    "logit_adjusted": logit_adjusted,
+}
+
+# Case: classes, C, whether there is a bias, whether classes are balanced, whether samples are weighted, smoothing.
+PROBES = {
+    "plain": (4, 1.0, True, False, False, 0), "strong": (4, 1e-3, True, False, False, 0),
+    "weak": (4, 1e3, True, False, False, 0), "no_bias": (4, 1.0, False, False, False, 0),
+    "balanced": (4, 0.1, True, True, False, 0), "sampled": (4, 0.5, True, False, True, 0),
+    "both": (4, 2.0, True, True, True, 0), "smoothed": (4, 1.0, True, False, False, 0.1),
+    "two_classes": (2, 1.0, True, False, False, 0), "two_classes_sampled": (2, 0.1, True, True, True, 0),
 }
 
 
@@ -39,10 +90,7 @@ def loss_value(spec, logits, targets, classes, samples):
     (name, options), = spec.items()
     if name == "cross_entropy" and samples is None:
         return functional.cross_entropy(logits, targets, weight=classes, **options)
-    if name == "cross_entropy":
-        each = functional.cross_entropy(logits, targets, reduction="none", **options)
-    else:
-        each = FORMULAS[name](logits.softmax(1)[torch.arange(len(targets)), targets], **options)
+    each = FORMULAS[name](logits, targets, **options)
     weights = torch.ones_like(each) if classes is None else classes[targets]
     weights = weights if samples is None else weights * samples
     return (each * weights).sum() / weights.sum()
@@ -50,7 +98,7 @@ def loss_value(spec, logits, targets, classes, samples):
 
 def losses():
     torch.manual_seed(3)
-    saved = {"logits": torch.randn(16, 4) * 5, "targets": torch.randint(0, 4, (16,))}
+    saved = {"logits": torch.randn(16, 4) * 5, "targets": torch.randint(0, 4, (16,)), "counts": torch.tensor(COUNTS)}
     sample_weights = torch.rand(16, dtype=torch.float64) * 3
     for case, (spec, classes, sampled) in LOSSES.items():
         logits = saved["logits"].double().requires_grad_()
@@ -68,6 +116,40 @@ def losses():
     return saved
 
 
+def expected_calibration_error(probabilities, targets, bins=15):
+    """Guo et al. 2017: bins (low, high] of equal width."""
+    confidence, predicted = probabilities.max(1), probabilities.argmax(1)
+    error = 0
+    for low, high in zip(numpy.linspace(0, 1, bins + 1)[:-1], numpy.linspace(0, 1, bins + 1)[1:]):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            error += inside.mean() * abs(confidence[inside].mean() - (predicted == targets)[inside].mean())
+    return error
+
+
+def scores(probabilities, truth):
+    """Those that are defined; of the areas, the mean over the classes, one against the rest."""
+    classes = list(range(probabilities.shape[1]))
+    predicted = probabilities.argmax(1)
+    one_hot = numpy.eye(len(classes))[truth]
+    figures = {
+        "weighted_f1": metrics.f1_score(truth, predicted, average="weighted", zero_division=0),
+        "mcc": metrics.matthews_corrcoef(truth, predicted),
+        "brier": metrics.brier_score_loss(
+            truth, probabilities[:, 1] if len(classes) == 2 else probabilities,
+            **({"pos_label": 1} if len(classes) == 2 else {"labels": classes})),
+        "ece": expected_calibration_error(probabilities, truth),
+    }
+    if len(set(truth) | set(predicted)) > 1:
+        figures["kappa"] = metrics.cohen_kappa_score(truth, predicted)
+    if len(classes) > 5:
+        figures["top_5"] = metrics.top_k_accuracy_score(truth, probabilities, k=5, labels=classes)
+    if len(set(truth)) == len(classes):
+        figures["auroc"] = metrics.roc_auc_score(one_hot, probabilities, average="macro")
+        figures["average_precision"] = metrics.average_precision_score(one_hot, probabilities, average="macro")
+    return figures
+
+
 def classification(probabilities, targets):
     classes = list(range(probabilities.shape[1]))
     truth, predicted = targets.numpy(), probabilities.argmax(1).numpy()
@@ -82,12 +164,14 @@ def classification(probabilities, targets):
         "confusion": metrics.confusion_matrix(truth, predicted, labels=classes),
     }
     saved = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in figures.items()}
+    for name, value in scores(probabilities.double().numpy(), truth).items():
+        saved[f"score/{name}"] = torch.tensor(value, dtype=torch.float64)
     return {**saved, "probabilities": probabilities, "targets": targets}
 
 
 def all_metrics():
     """Five classes: all of them there, with one that is neither there nor predicted and one never predicted,
-    with a certain but wrong answer, and a single image."""
+    with a certain but wrong answer, and a single image. Eight and two classes, with many equal probabilities."""
     torch.manual_seed(4)
     logits = torch.randn(200, 5)
     targets = torch.randint(0, 5, (200,))
@@ -101,12 +185,129 @@ def all_metrics():
     wrong[:, 1] = 1
     cases["certain"] = (wrong, torch.tensor([1, 1, 3]))
     cases["single"] = (logits[:1].softmax(1), targets[:1])
+    for case, count in {"eight": 8, "two": 2}.items():
+        many = torch.randint(1, 4, (120, count)).double()
+        cases[case] = (many / many.sum(1, keepdim=True), torch.arange(120) % count)
     return {f"{case}/{name}": value for case, given in cases.items() for name, value in classification(*given).items()}
+
+
+def probe_features(classes, count, width, noise, generator):
+    """Classes of unequal size, features of unequal scale that depend on each other."""
+    targets = torch.multinomial(torch.arange(1.0, classes + 1), count, replacement=True, generator=generator)
+    centres = torch.randn((classes, width), generator=generator, dtype=torch.float64)
+    mixing = torch.randn((width, width), generator=generator, dtype=torch.float64) / width**0.5
+    features = centres[targets] + noise * torch.randn((count, width), generator=generator, dtype=torch.float64) @ mixing
+    return (features * torch.linspace(0.2, 2, width, dtype=torch.float64)).float(), targets
+
+
+def probe(features, targets, classes, C, bias, balanced, samples, smoothing):
+    """Smoothed targets are samples of every class, weighted."""
+    x, y = features.double().numpy(), targets.numpy()
+    weights = numpy.ones(len(y)) if samples is None else samples.numpy()
+    shares = numpy.full((len(y), classes), smoothing / classes)
+    shares[numpy.arange(len(y)), y] += 1 - smoothing
+    of_class = len(y) / (classes * numpy.bincount(y)) if balanced else numpy.ones(classes)
+    total = (weights * of_class[y]).sum()
+    rows, labels = numpy.nonzero(shares)
+    model = linear_model.LogisticRegression(C=C, fit_intercept=bias, tol=1e-10, max_iter=1000, solver="newton-cholesky")
+    model.fit(x[rows], labels, sample_weight=(shares[rows, labels] * (weights * of_class[y])[rows]))
+    coef, intercept = model.coef_, model.intercept_
+    penalty = (coef**2).sum() / (2 * C * total)
+    if classes == 2:
+        coef, intercept = numpy.vstack([-coef / 2, coef / 2]), numpy.concatenate([-intercept, intercept]) / 2
+    log_p = torch.log_softmax(torch.as_tensor(x @ coef.T + intercept), 1).numpy()
+    loss = -((shares * log_p).sum(1) * weights * of_class[y]).sum() / total
+    figures = {"weight": coef, "loss": loss, "objective": loss + penalty, "class_weights": of_class}
+    figures.update({"bias": intercept} if bias else {})
+    return {name: torch.as_tensor(value, dtype=torch.float64) for name, value in figures.items()}
+
+
+def probes():
+    generator = torch.Generator().manual_seed(6)
+    saved = {}
+    for case, (classes, C, bias, balanced, sampled, smoothing) in PROBES.items():
+        features, targets = probe_features(classes, 150, 20, 3.0, generator)
+        samples = torch.rand(150, dtype=torch.float64, generator=generator) * 2 + 0.1 if sampled else None
+        saved.update({f"{case}/features": features, f"{case}/targets": targets,
+                      f"{case}/C": torch.tensor(C, dtype=torch.float64),
+                      f"{case}/smoothing": torch.tensor(smoothing, dtype=torch.float64)})
+        if sampled:
+            saved[f"{case}/samples"] = samples
+        fitted = probe(features, targets, classes, C, bias, balanced, samples, smoothing)
+        if not balanced:
+            del fitted["class_weights"]
+        saved.update({f"{case}/{name}": value for name, value in fitted.items()})
+    return saved
+
+
+def chosen_probes():
+    """What LogisticRegressionCV chooses, on features of more and less noise, so that it chooses differently."""
+    generator = torch.Generator().manual_seed(8)
+    saved = {}
+    for case, (classes, noise) in {"noisy": (4, 6.0), "clear": (4, 2.0), "easy": (3, 0.3), "two": (2, 5.0)}.items():
+        features, targets = probe_features(classes, 203, 30, noise, generator)
+        x = preprocessing.StandardScaler().fit_transform(features.double().numpy())
+        model = linear_model.LogisticRegressionCV(Cs=10, cv=5, scoring="accuracy", l1_ratios=(0,), tol=1e-8, max_iter=1000, solver="newton-cholesky",
+                                                  use_legacy_attributes=False)
+        model.fit(x, targets.numpy())
+        folds = torch.empty(len(targets), dtype=torch.int64)
+        for fold, (_, tested) in enumerate(model_selection.StratifiedKFold(5).split(x, targets.numpy())):
+            folds[torch.as_tensor(tested)] = fold
+        saved.update({f"{case}/features": torch.as_tensor(x), f"{case}/targets": targets, f"{case}/folds": folds,
+                      f"{case}/C": torch.tensor(float(model.C_), dtype=torch.float64),
+                      f"{case}/grid": torch.as_tensor(numpy.asarray(model.Cs_))})
+    return saved
+
+
+def balances():
+    """Weights whose mean over the images is 1. Cui et al. 2019, equation 2."""
+    counts = numpy.array(COUNTS)
+    y = numpy.repeat(numpy.arange(len(counts)), counts)
+    balanced = class_weight.compute_class_weight("balanced", classes=numpy.unique(y), y=y)
+
+    def scaled(weights):
+        return weights * counts.sum() / (weights * counts).sum()
+
+    cases = {"loss": ("loss", balanced), "sampler": ("sampler", balanced), "sqrt_sampler": ("sqrt_sampler", scaled(balanced**0.5))}
+    for beta in (0.9, 0.999):
+        cases[f"effective {beta}"] = ({"effective": {"beta": beta}}, scaled((1 - beta) / (1 - beta**counts)))
+    saved = {"counts": torch.tensor(COUNTS)}
+    for case, (spec, weights) in cases.items():
+        saved[f"{case}/spec"] = torch.tensor(list(json.dumps(spec).encode()), dtype=torch.uint8)
+        saved[f"{case}/weights"] = torch.as_tensor(weights)
+    return saved
+
+
+def averages():
+    """timm's running mean of a layer's state over twenty steps."""
+    torch.manual_seed(4)
+    layer = torch.nn.BatchNorm1d(5)
+    keys = ("weight", "running_var", "num_batches_tracked")
+    saved = {f"start/{key}": layer.state_dict()[key].clone() for key in keys}
+    states = [{key: torch.tensor(i + 1) if key == keys[2] else torch.randn(5) for key in keys} for i in range(20)]
+    saved.update({f"steps/{key}": torch.stack([state[key] for state in states]) for key in keys})
+    for case, options in {"plain": {"decay": 0.9}, "warm": {"decay": 0.8, "warmup": True}, "slow": {}}.items():
+        average = ModelEmaV3(layer, decay=options.get("decay", 0.9999), use_warmup=options.get("warmup", False))
+        found = {key: [] for key in keys}
+        for i, state in enumerate(states):
+            layer.load_state_dict({**layer.state_dict(), **state})
+            average.update(layer, step=i + 1)
+            for key in keys:
+                found[key].append(average.module.state_dict()[key].clone())
+        saved.update({f"{case}/{key}": torch.stack(values) for key, values in found.items()})
+        saved[f"{case}/spec"] = torch.tensor(list(json.dumps({"ema": options}).encode()), dtype=torch.uint8)
+        layer.load_state_dict({**layer.state_dict(), **{key: saved[f"start/{key}"] for key in keys}})
+    return saved
 
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")  # one case is about just that
+    warnings.filterwarnings("ignore", "The y_prob values do not sum to one")  # in float32
     folder = pathlib.Path(sys.argv[1]) / "train"
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(losses(), folder / "losses.pt")
     torch.save(all_metrics(), folder / "metrics.pt")
+    torch.save(balances(), folder / "balance.pt")
+    torch.save(averages(), folder / "average.pt")
+    torch.save({**{f"fit/{k}": v for k, v in probes().items()}, **{f"cv/{k}": v for k, v in chosen_probes().items()}},
+               folder / "linear_probe.pt")

@@ -1,11 +1,14 @@
 #include "support/parity.h"
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 #include <torch/csrc/api/include/torch/serialize.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <stdexcept>
 
@@ -53,6 +56,29 @@ double relative_error(const at::Tensor& found, const at::Tensor& expected) {
   const at::Tensor a = found.detach().to(at::kDouble), b = expected.detach().to(at::kDouble);
   const double error = (a - b).abs().max().item<double>() / std::max(b.abs().max().item<double>(), 1e-30);
   return std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
+
+namespace {
+
+Json& differences() {
+  static Json json = Json::object();
+  return json;
+}
+
+}  // namespace
+
+double noted(const std::string& family, const std::string& name, double difference) {
+  Json& kept = differences()[family][name];
+  if (kept.is_null() || kept.at("difference").get<double>() < difference) {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    kept = {{"difference", difference}, {"test", std::string(test->test_suite_name()) + "." + test->name()}};
+  }
+  return difference;
+}
+
+void write_differences() {
+  const char* file = std::getenv("GRAFT_DIFFERENCES");
+  if (file != nullptr) std::ofstream(file) << differences().dump(1);
 }
 
 }  // namespace graft::test

@@ -35,4 +35,12 @@ class ParityFixture {
 /// when shapes differ or a value is not a number.
 double relative_error(const at::Tensor& found, const at::Tensor& expected);
 
+/// Takes down how far a technique ("adamw") of a family ("optimizers") is from its reference. The largest of a run,
+/// with the test that found it, goes into the file that GRAFT_DIFFERENCES names; docs/techniques.md is written from
+/// that.
+/// @returns `difference`
+double noted(const std::string& family, const std::string& name, double difference);
+/// Writes that file, if one is named.
+void write_differences();
+
 }  // namespace graft::test

@@ -93,6 +93,33 @@ TEST(Recipe, APhaseMayClipItsGradients) {
   }
 }
 
+TEST(Recipe, APhaseOfAllImagesAtOnceHasNoSingleSteps) {
+  const auto subject_of = [](const std::string& assignment) {
+    Json json = complete("linear");
+    set_key(json, assignment);
+    try {
+      read_recipe(json, "");
+    } catch (const Error& error) {
+      return error.problems().front().subject;
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(subject_of("phases[0].name=fit"), "accepted");
+  EXPECT_EQ(subject_of("head=[{\"linear\": \"classes\"}]"), "accepted");
+  EXPECT_EQ(subject_of("phases[0].epochs=2"), "phases[0].epochs");
+  EXPECT_EQ(subject_of("phases[0].schedule=cosine"), "phases[0].schedule");
+  EXPECT_EQ(subject_of("phases[0].clip={\"norm\": 1}"), "phases[0].clip");
+  EXPECT_EQ(subject_of("phases[0].layer_lr_decay=0.5"), "phases[0].layer_lr_decay");
+  EXPECT_EQ(subject_of("phases[0].average=ema"), "phases[0].average");
+  EXPECT_EQ(subject_of("phases[0].accumulate=2"), "phases[0].accumulate");
+  EXPECT_EQ(subject_of("cache.activations=off"), "cache.activations");
+  EXPECT_EQ(subject_of("data.balance=sampler"), "data.balance");
+  EXPECT_EQ(subject_of("data.balance=loss"), "accepted");
+  EXPECT_EQ(subject_of("data.augment.transforms=[\"horizontal_flip\"]"), "data.augment.transforms");
+  EXPECT_EQ(subject_of("head=[{\"dropout\": 0.5}, {\"linear\": \"classes\"}]"), "head[0]");
+  EXPECT_EQ(subject_of("head=[{\"batch_norm\": {}}, {\"dropout\": 0.5}, {\"linear\": \"classes\"}]"), "head[1]");
+}
+
 TEST(LayOver, MergesSectionsAndReplacesTheRest) {
   Json json = complete("finetune");
   lay_over(json,
@@ -105,7 +132,7 @@ TEST(LayOver, MergesSectionsAndReplacesTheRest) {
 
 TEST(SetKey, TakesPathsAndJsonOrPlainWords) {
   Json json = complete("probe");
-  set_key(json, "phases.0.epochs=7");
+  set_key(json, "phases[0].epochs=7");
   set_key(json, "balance.new={\"a\": [1]}");
   set_key(json, "device=cpu");
   EXPECT_EQ(json["phases"][0]["epochs"], 7);

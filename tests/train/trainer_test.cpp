@@ -11,6 +11,7 @@
 #include "graft/core/files.h"
 #include "graft/image/preprocess.h"
 #include "graft/train/checkpoint.h"
+#include "graft/train/stored_run.h"
 #include "support/fixture_backbones.h"
 #include "support/temporary_folder.h"
 
@@ -172,6 +173,89 @@ TEST(Trainer, LookaheadIsResumedBitIdentical) {
   EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
 }
 
+Json linear_probe() {
+  Json json = small_recipe();
+  lay_over(json, preset_recipe("linear"));
+  return json;
+}
+
+TEST(Trainer, ALinearProbeIsTheMinimumOverAllImages) {
+  test::TemporaryFolder folder;
+  Json recipe = linear_probe();
+  recipe["phases"][0]["optimizer"]["lbfgs"]["C"] = 1;
+  train(recipe, folder / "run");
+  const auto artifact = load_artifact(folder / "run/model.pt");
+  const auto tensor = [&](const char* layer, const char* name) {
+    return artifact.module.attr("head").toModule().attr(layer).toModule().attr(name).toTensor();
+  };
+  std::vector<at::Tensor> images;
+  std::vector<std::int64_t> labels;
+  const auto predictor = Predictor::load(folder / "run/model.pt");
+  const Dataset dataset = load_run_data(spec(recipe, folder / "run"), {});
+  for (const auto& sample : dataset.of(Split::kTrain)) {
+    images.push_back(predictor.fitted(sample.path));
+    labels.push_back(sample.label);
+  }
+  const torch::NoGradGuard no_grad;
+  const at::Tensor seen = normalize_images(at::stack(images), artifact.metadata.input);
+  const at::Tensor features = artifact.module.get_method("features")({seen}).toTensor();
+  EXPECT_TRUE(at::allclose(tensor("batch_norm_0", "running_mean"), features.mean(0), 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(tensor("batch_norm_0", "running_var"), features.var(0, false), 1e-4, 1e-5));
+  const at::Tensor logits = artifact.module.get_method("logits")({seen}).toTensor();
+  const at::Tensor wrong = at::softmax(logits, 1) - at::one_hot(torch::tensor(labels), 2);
+  constexpr double kEps = 1e-5;
+  const at::Tensor standardised = (features - features.mean(0)) / (features.var(0, false) + kEps).sqrt();
+  const at::Tensor slope = wrong.t().matmul(standardised) + 2 * tensor("linear_1", "weight");
+  EXPECT_LT(slope.abs().max().item<double>(), 1e-3);
+}
+
+TEST(Trainer, ALinearProbeStoppedIsResumedBitIdentical) {
+  test::TemporaryFolder folder;
+  Json recipe = linear_probe();
+  recipe["phases"].push_back(two_phases()["phases"][1]);
+  train(recipe, folder / "whole");
+  std::stop_source stop;
+  Trainer first(spec(recipe, folder / "stopped"));
+  first.add_observer(std::make_shared<StopAt>(stop, 1));
+  EXPECT_FALSE(first.run(stop.get_token()).finished);
+  EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
+  EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+}
+
+Json averaged() {
+  Json recipe = two_phases();
+  for (auto& phase : recipe["phases"]) phase["average"] = Json::parse(R"({"ema": {"decay": 0.8}})");
+  return recipe;
+}
+
+TEST(Trainer, WhatIsAveragedIsWhatIsKept) {
+  test::TemporaryFolder folder;
+  Json recipe = averaged();
+  recipe["phases"].erase(1);
+  recipe["phases"][0]["epochs"] = 1;
+  train(recipe, folder / "run");
+  const auto last = load_checkpoint(folder / "run/checkpoint/last.pt");
+  const auto best = load_checkpoint(folder / "run/checkpoint/best.pt").under("network");
+  const auto mean = last.under("average");
+  EXPECT_EQ(mean.size(), best.size());
+  for (const auto& [name, tensor] : mean) EXPECT_TRUE(tensor.equal(best.at(name))) << name;
+  EXPECT_FALSE(mean.at("head.linear_2.weight").equal(last.under("network").at("head.linear_2.weight")));
+}
+
+TEST(Trainer, AveragedWeightsAreResumedBitIdentical) {
+  test::TemporaryFolder folder;
+  train(averaged(), folder / "whole");
+  for (const int step : {2, 4, 7}) {
+    const auto part = folder / ("stopped" + std::to_string(step));
+    std::stop_source stop;
+    Trainer first(spec(averaged(), part));
+    first.add_observer(std::make_shared<StopAt>(stop, step));
+    EXPECT_FALSE(first.run(stop.get_token()).finished);
+    EXPECT_TRUE(Trainer::resume(part).run().finished);
+    EXPECT_EQ(digest(part), digest(folder / "whole")) << "stopped at step " << step;
+  }
+}
+
 TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();
@@ -202,6 +286,25 @@ TEST(Trainer, APhaseClipsItsGradients) {
   EXPECT_THAT(largest, testing::Each(testing::AllOf(testing::Gt(0), testing::Lt(1e-8))));
 }
 
+TEST(Trainer, AccumulatedGradientsAreThoseOfTheBigBatch) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["head"] = Json::parse(R"([{"linear": "classes"}])");  // batch statistics are of each part
+  recipe["data"]["balance"] = "loss";
+  recipe["phases"] = Json::parse(R"([{"epochs": 2, "optimizer": {"sgd": {"lr": 0.5, "momentum": 0.9}}}])");
+  const auto weights_of = [&](const std::string& name) {
+    train(recipe, folder / name);
+    return load_checkpoint(folder / name / "checkpoint/last.pt").under("network").at("head.linear_0.weight");
+  };
+  recipe["data"]["batch_size"] = 16;
+  const at::Tensor whole = weights_of("whole");
+  recipe["data"]["batch_size"] = 4;
+  const at::Tensor small = weights_of("small");
+  recipe["phases"][0]["accumulate"] = 4;
+  EXPECT_TRUE(at::allclose(weights_of("accumulated"), whole, 1e-6, 1e-6));
+  EXPECT_FALSE(at::allclose(small, whole, 1e-2, 1e-2));
+}
+
 TEST(Trainer, FrozenTensorsStayBitIdentical) {
   test::TemporaryFolder folder;
   Json recipe = two_phases();
@@ -226,8 +329,7 @@ TEST(Trainer, FrozenTensorsStayBitIdentical) {
 
 TEST(Trainer, RefusesWhatCannotTrainBeforeItMakesAFolder) {
   test::TemporaryFolder folder;
-  const auto reason = [&](const char* assignment) {
-    Json recipe = small_recipe();
+  const auto reason = [&](const char* assignment, Json recipe = small_recipe()) {
     set_key(recipe, assignment);
     try {
       train(recipe, folder / "run");
@@ -239,6 +341,9 @@ TEST(Trainer, RefusesWhatCannotTrainBeforeItMakesAFolder) {
   EXPECT_THAT(reason("phases.0.train=[\"nothing_like_it\"]"), HasSubstr("matches no parameter"));
   EXPECT_THAT(reason("phases.0.train=[\"conv1\"]"), HasSubstr("new head untrained"));
   EXPECT_THAT(reason("backbone.sha256=0123"), HasSubstr("SHA-256"));
+  EXPECT_THAT(reason("phases.0.train=[\"head.linear_1.bias\"]", linear_probe()),
+              HasSubstr("leaves 'head.linear_1.weight' out"));
+  EXPECT_THAT(reason("phases.0.train=[\"head\", \"last:1\"]", linear_probe()), HasSubstr("by lbfgs"));
   EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 

@@ -19,6 +19,9 @@ class OptionTable {
     for (const auto& row : rows_) names_.push_back(row.name);
   }
 
+  /// In the table's order.
+  const std::vector<std::string>& names() const { return names_; }
+
   const Row& at(const std::string& name) const {
     const auto found = std::find(names_.begin(), names_.end(), name);
     TORCH_CHECK(found != names_.end(), "no row is called '", name, "'");

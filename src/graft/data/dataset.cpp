@@ -82,6 +82,13 @@ bool Dataset::has(Split split) const {
   return std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) { return sample.split == split; });
 }
 
+std::vector<std::int64_t> Dataset::class_counts(Split split) const {
+  std::vector<std::int64_t> counts(classes.size(), 0);
+  for (const auto& sample : samples)
+    if (sample.split == split) ++counts[static_cast<std::size_t>(sample.label)];
+  return counts;
+}
+
 Dataset load_dataset(const std::filesystem::path& path, const DatasetOptions& options) {
   const std::string subject = "data '" + path.string() + "'";
   if (!std::filesystem::exists(path))

@@ -37,6 +37,8 @@ struct Dataset {
 
   std::vector<Sample> of(Split split) const;
   bool has(Split split) const;
+  /// How many images of a split each class has, in the order of `classes`.
+  std::vector<std::int64_t> class_counts(Split split) const;
 };
 
 enum class OnBadImage { kSkip, kFail };

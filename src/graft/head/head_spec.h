@@ -1,5 +1,4 @@
 #pragma once
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,27 +8,23 @@ namespace graft {
 
 /// One layer of the head as the recipe names it.
 struct HeadLayer {
-  enum class Kind { kBatchNorm, kDropout, kLinear, kActivation };
-  Kind kind = Kind::kLinear;
-  double momentum = 0.1;                 ///< batch_norm
-  double eps = 1e-5;                     ///< batch_norm
-  double p = 0.5;                        ///< dropout
-  std::int64_t width = 0;                ///< linear: outputs; 0 stands for "classes"
-  bool bias = true;                      ///< linear
-  std::string init = "kaiming_uniform";  ///< linear: a name of the initialisation table
-  std::string activation;                ///< activation: a name of the activation table
+  std::string kind;  ///< a name of the table of layers (head_layer.h), "linear"
+  Json json;         ///< the recipe's object, every default filled in: {"linear": 256, "bias": true, "init": {…}}
 
   bool operator==(const HeadLayer&) const = default;
 };
 
 /// The recipe's "head": [{"batch_norm": {}}, {"dropout": 0.25}, {"linear": 256, "init": "kaiming_normal"},
-/// {"activation": "relu"}, {"linear": "classes"}]. The last layer, and no other, is the linear one of width "classes".
+/// {"activation": "relu"}, {"linear": "classes"}]. The last layer, and no other, gives the classes: {"linear":
+/// "classes"} or {"cosine": "classes"}.
 struct HeadSpec {
   std::vector<HeadLayer> layers;
 
   bool operator==(const HeadSpec&) const = default;
 };
 
+/// What a layer may be, in the table's order.
+std::vector<std::string> head_layer_names();
 HeadSpec read_head_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const HeadSpec& spec);
 

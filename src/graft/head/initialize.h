@@ -5,16 +5,28 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/json.h"
+
 namespace graft {
 
-/// Names that "init" takes, torch.nn.init's: kaiming_uniform (PyTorch's own default for Linear: a = sqrt(5), bias
-/// uniform in ±1/sqrt(fan_in)), kaiming_normal (fan in, gain of ReLU), xavier_uniform, xavier_normal, normal (std
-/// 0.01), orthogonal, zeros. Biases are zero but for the first.
+/// The recipe's "init": a name of the table with its options.
+struct InitSpec {
+  std::string name = "default";
+  Json options = Json::object();
+};
+
+/// Names that "init" takes: default (what torch.nn.Linear starts with), and torch.nn.init's kaiming_uniform,
+/// kaiming_normal, xavier_uniform, xavier_normal, normal, trunc_normal, orthogonal, zeros, with their options. Biases
+/// are zero but for the first.
 const std::vector<std::string>& initialization_names();
 
+/// The member "init" of a layer, with its options filled in: {"kaiming_normal": {"a": 0.0, …}}.
+Json read_init(JsonReader& reader);
+/// What `read_init` has put into a layer.
+InitSpec init_of(const Json& layer);
+
 /// Fills weight [out, in] and bias [out] (may be undefined) in place. `generator` is a CPU generator, whatever the
-/// device of the weight; the same state of it gives the same numbers.
-void initialize_linear(const std::string& name, const at::Tensor& weight, const at::Tensor& bias,
-                       at::Generator generator);
+/// device of the weight; the same state of it gives the same numbers, PyTorch's.
+void initialize_linear(const InitSpec& spec, const at::Tensor& weight, const at::Tensor& bias, at::Generator generator);
 
 }  // namespace graft

@@ -22,12 +22,6 @@ const std::vector<TransformRow>& known_transforms() {
   return kRows;
 }
 
-std::vector<std::string> transform_names() {
-  std::vector<std::string> names;
-  for (const auto& row : known_transforms()) names.push_back(row.name);
-  return names;
-}
-
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -42,6 +36,12 @@ std::vector<std::string> read_keep(JsonReader& reader) {
 }
 
 }  // namespace
+
+std::vector<std::string> transform_names() {
+  std::vector<std::string> names;
+  for (const auto& row : known_transforms()) names.push_back(row.name);
+  return names;
+}
 
 Augmentation Augmentation::read(JsonReader reader, const InputSpec& input) {
   Augmentation augmentation;

@@ -29,6 +29,7 @@ std::vector<TransformRow> geometry_transforms();
 std::vector<TransformRow> color_transforms();
 std::vector<TransformRow> noise_transforms();
 std::vector<TransformRow> policy_transforms();
+std::vector<std::string> transform_names();
 
 /// Does `change(image)` at probability `p`.
 template <typename Change>

@@ -50,6 +50,12 @@ constexpr std::array<Row, 3> kTable{{{"norm", clip_norm}, {"value", clip_value},
 
 }  // namespace
 
+std::vector<std::string> clip_names() {
+  std::vector<std::string> names;
+  for (const auto& row : kTable) names.emplace_back(row.name);
+  return names;
+}
+
 ClipSpec read_clip_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   ClipSpec spec;
   if (value == spec.name) return spec;

@@ -15,6 +15,8 @@ struct ClipSpec {
   std::string name = "none";
   double limit = 0;  ///< above 0; none has no limit
 };
+/// But for "none", in the table's order.
+std::vector<std::string> clip_names();
 ClipSpec read_clip_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const ClipSpec& spec);
 

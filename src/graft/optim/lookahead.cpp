@@ -21,8 +21,8 @@ class Lookahead final : public UpdateRule {
     options["optimizer"] = to_json(OptimizerSpec{});
     if (const Json* value = reader.member("optimizer")) {
       const OptimizerSpec inner = read_optimizer_spec(*value, reader.path_of("optimizer"), reader.problems());
-      if (inner.name == "lookahead")
-        reader.problem("optimizer", "is lookahead again", "the rule that takes the steps");
+      if (inner.name == "lookahead" || inner.full_batch())
+        reader.problem("optimizer", "is " + inner.name, "a rule that takes steps of its own");
       else
         options["optimizer"] = Json{{inner.name, inner.options}};
     }

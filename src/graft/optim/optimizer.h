@@ -19,7 +19,10 @@ struct OptimizerSpec {
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
   double lr() const;              ///< of lookahead: its inner rule's
   bool has_momentum() const;      ///< a momentum or a beta1, which a schedule may cycle
+  bool full_batch() const;        ///< lbfgs: minimises over all images at once (train/linear_probe.h), takes no steps
 };
+/// In the table's order.
+const std::vector<std::string>& optimizer_names();
 OptimizerSpec read_optimizer_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const OptimizerSpec& spec);
 

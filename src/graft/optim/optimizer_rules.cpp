@@ -8,7 +8,7 @@ namespace {
 const OptionTable<OptimizerRow>& table() {
   static const OptionTable<OptimizerRow> kTable({sgd_row(), adam_row(), adamw_row(), nadam_row(), radam_row(),
                                                  adamax_row(), adagrad_row(), rmsprop_row(), adadelta_row(), lion_row(),
-                                                 lookahead_row()});
+                                                 lookahead_row(), lbfgs_row()});
   return kTable;
 }
 
@@ -44,6 +44,10 @@ bool OptimizerSpec::has_momentum() const {
   return of_steps.contains("momentum") || of_steps.contains("betas");
 }
 
+bool OptimizerSpec::full_batch() const { return table().at(name).make == nullptr; }
+
+const std::vector<std::string>& optimizer_names() { return table().names(); }
+
 OptimizerSpec read_optimizer_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   return table().read<OptimizerSpec>(value, path, problems);
 }
@@ -51,6 +55,7 @@ OptimizerSpec read_optimizer_spec(const Json& value, const std::string& path, st
 Json to_json(const OptimizerSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
 
 std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec) {
+  TORCH_CHECK(!spec.full_batch(), spec.name, " has no rule of single steps");
   return table().at(spec.name).make(table().complete(spec));
 }
 

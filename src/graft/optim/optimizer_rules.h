@@ -12,7 +12,7 @@ namespace graft {
 struct OptimizerRow {
   std::string name;
   Json (*read_options)(JsonReader& reader);
-  std::unique_ptr<UpdateRule> (*make)(const Json& options);
+  std::unique_ptr<UpdateRule> (*make)(const Json& options);  ///< null: no rule of single steps, see full_batch()
 };
 
 template <typename Rule>
@@ -32,6 +32,7 @@ OptimizerRow rmsprop_row();
 OptimizerRow adadelta_row();
 OptimizerRow lion_row();
 OptimizerRow lookahead_row();
+OptimizerRow lbfgs_row();
 
 /// The rule alone, without parameters. @throws Error when an option is unknown or out of range.
 std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec);

@@ -41,6 +41,8 @@ double anneal_linear(double start, double end, double progress) { return start +
 
 bool ScheduleSpec::cycles_momentum() const { return table().complete(*this).value("cycle_momentum", false); }
 
+const std::vector<std::string>& schedule_names() { return table().names(); }
+
 ScheduleSpec read_schedule_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   return table().read<ScheduleSpec>(value, path, problems);
 }

@@ -18,6 +18,8 @@ struct ScheduleSpec {
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
   bool cycles_momentum() const;
 };
+/// In the table's order.
+const std::vector<std::string>& schedule_names();
 ScheduleSpec read_schedule_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const ScheduleSpec& spec);
 

@@ -21,6 +21,16 @@ Json place_of(const StoredRun& run, bool best) {
   return {{"phase", last.at("phase")}, {"epoch", last.at("epoch")}};
 }
 
+/// Of the last step: the weights themselves, or their running mean.
+std::map<std::string, at::Tensor> last_tensors(const RunFolder& folder, const StoredRun& run,
+                                               const std::string& checkpoint) {
+  auto tensors = run.last.under(checkpoint == "average" ? "average" : "network");
+  if (tensors.empty())
+    throw Error({"run '" + folder.path().string() + "'", "has no averaged weights",
+                 "a last phase with \"average\": {\"ema\": {}}", "--checkpoint best or last"});
+  return tensors;
+}
+
 Network network_of(const StoredRun& run, const Dataset& dataset) {
   const Recipe& recipe = run.spec.recipe;
   Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(run.spec.environment.trust));
@@ -31,7 +41,7 @@ Network network_of(const StoredRun& run, const Dataset& dataset) {
 }  // namespace
 
 const std::vector<std::string>& checkpoint_names() {
-  static const std::vector<std::string> kNames{"best", "last"};
+  static const std::vector<std::string> kNames{"best", "last", "average"};
   return kNames;
 }
 
@@ -48,7 +58,7 @@ Json export_checkpoint(const RunFolder& folder, const std::filesystem::path& fil
   const Dataset dataset = load_run_data(run.spec, [&](const SkippedImage& image) { observer.on_skipped_image(image); });
   check_same_data(run, dataset);
   const bool best = choice.checkpoint == "best";
-  const auto tensors = best ? best_tensors(folder, run) : run.last.under("network");
+  const auto tensors = best ? best_tensors(folder, run) : last_tensors(folder, run, choice.checkpoint);
   Network network = network_of(run, dataset);
   const auto exported = export_model(
       {run.spec.recipe, run.spec.backbone_facts, dataset, tensors, network, choice.precision, choice.trust}, file,

@@ -9,6 +9,13 @@
 namespace graft {
 namespace {
 
+using Counts = std::vector<std::int64_t>;  // training images of each class
+
+/// In float32 at least.
+at::Tensor widened(const at::Tensor& logits) {
+  return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+}
+
 Json cross_entropy_options(JsonReader& reader) {
   Json options;
   options["label_smoothing"] =
@@ -16,17 +23,18 @@ Json cross_entropy_options(JsonReader& reader) {
   return options;
 }
 
-Loss cross_entropy(const Json& options) {
+Loss cross_entropy(const Json& options, const Counts&) {
   return [smoothing = options.at("label_smoothing").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
                                                                    const LossWeights& weights) {
+    const at::Tensor wide = widened(logits);
     std::optional<at::Tensor> of_class;
-    if (weights.classes.defined()) of_class = weights.classes.to(logits.device(), at::kFloat);
+    if (weights.classes.defined()) of_class = weights.classes.to(wide.options());
     constexpr std::int64_t kIgnoreNothing = -100;
     const auto reduced = [&](std::int64_t reduction) {
-      return at::cross_entropy_loss(logits.to(at::kFloat), targets, of_class, reduction, kIgnoreNothing, smoothing);
+      return at::cross_entropy_loss(wide, targets, of_class, reduction, kIgnoreNothing, smoothing);
     };
     if (!weights.samples.defined()) return reduced(at::Reduction::Mean);
-    const at::Tensor of_sample = weights.samples.to(logits.device(), at::kFloat);
+    const at::Tensor of_sample = weights.samples.to(wide.options());
     const at::Tensor total = of_class ? (of_sample * of_class->index_select(0, targets)).sum() : of_sample.sum();
     return (reduced(at::Reduction::None) * of_sample).sum() / total;
   };
@@ -35,21 +43,20 @@ Loss cross_entropy(const Json& options) {
 /// The mean of losses [N], each times the weight of its class and of its sample, as cross_entropy_loss takes it.
 at::Tensor weighted_mean(const at::Tensor& losses, const at::Tensor& targets, const LossWeights& weights) {
   at::Tensor factors = at::ones_like(losses);
-  if (weights.classes.defined())
-    factors = factors * weights.classes.to(losses.device(), at::kFloat).index_select(0, targets);
-  if (weights.samples.defined()) factors = factors * weights.samples.to(losses.device(), at::kFloat);
+  if (weights.classes.defined()) factors = factors * weights.classes.to(losses.options()).index_select(0, targets);
+  if (weights.samples.defined()) factors = factors * weights.samples.to(losses.options());
   return (losses * factors).sum() / factors.sum();
 }
 
 /// [N], the logarithm of the probability of each sample's class.
 at::Tensor log_probability(const at::Tensor& logits, const at::Tensor& targets) {
-  return at::log_softmax(logits.to(at::kFloat), 1).gather(1, targets.unsqueeze(1)).squeeze(1);
+  return at::log_softmax(widened(logits), 1).gather(1, targets.unsqueeze(1)).squeeze(1);
 }
 
 Json focal_options(JsonReader& reader) { return {{"gamma", reader.number("gamma", 2, Range::at_least(0))}}; }
 
 /// -(1 - p)^gamma log p (Lin et al. 2017) of the softmax; their alpha is the class weights.
-Loss focal(const Json& options) {
+Loss focal(const Json& options, const Counts&) {
   return [gamma = options.at("gamma").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
                                                      const LossWeights& weights) {
     const at::Tensor log_p = log_probability(logits, targets);
@@ -62,7 +69,7 @@ Loss focal(const Json& options) {
 Json poly1_options(JsonReader& reader) { return {{"epsilon", reader.number("epsilon", 1, Range::at_least(-1))}}; }
 
 /// -log p + epsilon (1 - p) (Leng et al. 2022).
-Loss poly1(const Json& options) {
+Loss poly1(const Json& options, const Counts&) {
   return [epsilon = options.at("epsilon").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
                                                          const LossWeights& weights) {
     const at::Tensor log_p = log_probability(logits, targets);
@@ -70,20 +77,83 @@ Loss poly1(const Json& options) {
   };
 }
 
+Json asymmetric_options(JsonReader& reader) {
+  const double gamma_pos = reader.number("gamma_pos", 1, Range::at_least(0));
+  const double gamma_neg = reader.number("gamma_neg", 4, Range::at_least(0));
+  return {{"gamma_pos", gamma_pos},
+          {"gamma_neg", gamma_neg},
+          {"eps", reader.number("eps", 0.1, {.low = 0, .high = 1, .high_open = true})}};
+}
+
+/// Ridnik et al. 2021 in timm's form for one label: targets smoothed by eps, each log p times the missing probability
+/// of its side to the power of gamma_pos (the sample's class) or gamma_neg (the others).
+Loss asymmetric(const Json& options, const Counts&) {
+  return [positive = options.at("gamma_pos").get<double>(), negative = options.at("gamma_neg").get<double>(),
+          eps = options.at("eps").get<double>()](const at::Tensor& logits, const at::Tensor& targets,
+                                                 const LossWeights& weights) {
+    const at::Tensor log_p = at::log_softmax(widened(logits), 1), p = log_p.exp();
+    const at::Tensor of_class = at::one_hot(targets, logits.size(1)).to(at::kBool);
+    const at::Tensor focus =
+        at::where(of_class, (1 - p).clamp_min(std::numeric_limits<float>::min()).pow(positive), p.pow(negative));
+    const at::Tensor smooth = of_class.to(p.options()) * (1 - eps) + eps / static_cast<double>(logits.size(1));
+    return weighted_mean(-(smooth * log_p * focus).sum(1), targets, weights);
+  };
+}
+
+at::Tensor doubles(const Counts& class_counts) {
+  TORCH_CHECK(!class_counts.empty(), "a loss for long tails needs to know how many images each class has");
+  return at::tensor(class_counts, at::kDouble).clamp_min(1);
+}
+
+Json ldam_options(JsonReader& reader) {
+  const double max_m = reader.number("max_m", 0.5, Range::at_least(0));
+  return {{"max_m", max_m}, {"s", reader.number("s", 30, Range::above(0))}};
+}
+
+/// Label-distribution-aware margins (Cao et al. 2019): the logit of a sample's class less a margin, in proportion to
+/// that class's images to the power of -1/4 and max_m for the rarest; all times s.
+Loss ldam(const Json& options, const Counts& class_counts) {
+  const at::Tensor rarity = doubles(class_counts).pow(-0.25);
+  return [s = options.at("s").get<double>(), margins = rarity * (options.at("max_m").get<double>() / rarity.max())](
+             const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights) {
+    const at::Tensor wide = widened(logits);
+    const at::Tensor margin = at::one_hot(targets, logits.size(1)).to(wide.options()) * margins.to(wide.options());
+    return weighted_mean(-log_probability(s * (wide - margin), targets), targets, weights);
+  };
+}
+
+Json logit_adjusted_options(JsonReader& reader) { return {{"tau", reader.number("tau", 1, Range::at_least(0))}}; }
+
+/// Cross-entropy of the logits plus tau times the logarithm of each class's part of the images (Menon et al. 2021): the
+/// logits themselves then stand for classes that are equally common.
+Loss logit_adjusted(const Json& options, const Counts& class_counts) {
+  const at::Tensor counts = doubles(class_counts);
+  return [shift = options.at("tau").get<double>() * (counts / counts.sum()).log()](
+             const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights) {
+    const at::Tensor wide = widened(logits);
+    return weighted_mean(-log_probability(wide + shift.to(wide.options()), targets), targets, weights);
+  };
+}
+
 struct Row {
   std::string name;
   Json (*read_options)(JsonReader& reader);
-  Loss (*make)(const Json& options);
+  Loss (*make)(const Json& options, const Counts& class_counts);
 };
 
 const OptionTable<Row>& table() {
   static const OptionTable<Row> kTable({{"cross_entropy", cross_entropy_options, cross_entropy},
                                         {"focal", focal_options, focal},
-                                        {"poly1", poly1_options, poly1}});
+                                        {"poly1", poly1_options, poly1},
+                                        {"asymmetric", asymmetric_options, asymmetric},
+                                        {"ldam", ldam_options, ldam},
+                                        {"logit_adjusted", logit_adjusted_options, logit_adjusted}});
   return kTable;
 }
 
 }  // namespace
+
+const std::vector<std::string>& loss_names() { return table().names(); }
 
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   return table().read<LossSpec>(value, path, problems);
@@ -91,6 +161,8 @@ LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<
 
 Json to_json(const LossSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
 
-Loss make_loss(const LossSpec& spec) { return table().at(spec.name).make(table().complete(spec)); }
+Loss make_loss(const LossSpec& spec, const Counts& class_counts) {
+  return table().at(spec.name).make(table().complete(spec), class_counts);
+}
 
 }  // namespace graft

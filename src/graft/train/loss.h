@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -9,12 +10,13 @@
 
 namespace graft {
 
-/// The recipe's "loss": {"cross_entropy": {"label_smoothing": 0.1}} (torch.nn.functional.cross_entropy's meaning and
-/// defaults).
+/// The recipe's "loss", a name of the table with its options: {"cross_entropy": {"label_smoothing": 0.1}}.
 struct LossSpec {
   std::string name = "cross_entropy";
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
 };
+/// In the table's order.
+const std::vector<std::string>& loss_names();
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const LossSpec& spec);
 
@@ -24,8 +26,10 @@ struct LossWeights {
   at::Tensor samples;  ///< [N], of the batch's samples
 };
 
-/// (logits [N, C] of any float type, targets [N] int64, weights) -> float32 scalar, the weighted mean over the batch.
+/// (logits [N, C] of any float type, targets [N] int64, weights) -> float32 scalar (float64 of float64 logits), the
+/// weighted mean over the batch.
 using Loss = std::function<at::Tensor(const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights)>;
-Loss make_loss(const LossSpec& spec);
+/// @param class_counts  training images of each class, which the losses for long tails need
+Loss make_loss(const LossSpec& spec, const std::vector<std::int64_t>& class_counts = {});
 
 }  // namespace graft

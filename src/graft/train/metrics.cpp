@@ -69,6 +69,7 @@ ClassificationMetrics classification_metrics(const at::Tensor& probabilities, co
   metrics.accuracy = ratio(correct, metrics.images);
   metrics.balanced_accuracy /= static_cast<double>(occurring);
   metrics.macro_f1 /= static_cast<double>(concerned);
+  metrics.scores = prediction_scores(rows, truth);
   return metrics;
 }
 
@@ -82,10 +83,16 @@ Json to_json(const ClassificationMetrics& metrics) {
                          {"recall", figures.recall},
                          {"f1", figures.f1}});
   }
-  return {{"images", metrics.images},     {"accuracy", metrics.accuracy},
-          {"loss", metrics.loss},         {"balanced_accuracy", metrics.balanced_accuracy},
-          {"macro_f1", metrics.macro_f1}, {"classes", classes},
-          {"per_class", per_class},       {"confusion", metrics.confusion}};
+  Json json{{"images", metrics.images},
+            {"accuracy", metrics.accuracy},
+            {"loss", metrics.loss},
+            {"balanced_accuracy", metrics.balanced_accuracy},
+            {"macro_f1", metrics.macro_f1}};
+  for (const auto& [name, value] : metrics.scores) json[name] = value;
+  json["classes"] = std::move(classes);
+  json["per_class"] = std::move(per_class);
+  json["confusion"] = metrics.confusion;
+  return json;
 }
 
 }  // namespace graft

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graft/core/json.h"
+#include "graft/train/scores.h"
 
 namespace graft {
 
@@ -24,6 +25,7 @@ struct ClassificationMetrics {
   double loss = 0;               ///< mean cross-entropy of the probabilities, in nats
   double balanced_accuracy = 0;  ///< mean recall over the classes that occur
   double macro_f1 = 0;           ///< mean F1 over the classes that occur or are predicted
+  Scores scores;
   std::vector<ClassMetrics> per_class;
   std::vector<std::vector<std::int64_t>> confusion;  ///< [true][predicted]
 };
@@ -33,7 +35,7 @@ struct ClassificationMetrics {
 ClassificationMetrics classification_metrics(const at::Tensor& probabilities, const at::Tensor& targets,
                                              const std::vector<std::string>& classes);
 
-/// {"images", "accuracy", "loss", "balanced_accuracy", "macro_f1", "classes", "per_class", "confusion"}.
+/// {"images", "accuracy", "loss", "balanced_accuracy", "macro_f1", the scores, "classes", "per_class", "confusion"}.
 Json to_json(const ClassificationMetrics& metrics);
 
 }  // namespace graft

@@ -32,6 +32,15 @@ constexpr const char* kProbe = R"({
   ]
 })";
 
+constexpr const char* kLinear = R"({
+  "head": [{"batch_norm": {}}, {"linear": "classes"}],
+  "loss": {"cross_entropy": {"label_smoothing": 0.0}},
+  "phases": [
+    {"name": "linear", "epochs": 1, "train": ["head"],
+     "optimizer": {"lbfgs": {"max_iter": 1000, "line_search_fn": "strong_wolfe", "C": "cv"}}}
+  ]
+})";
+
 constexpr const char* kFinetune = R"({
   "data": {"augment": {"transforms": [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]}},
   "cache": {"views": 4},
@@ -62,8 +71,9 @@ struct Preset {
   std::string name;
   const char* json;
 };
-const std::array<Preset, 3>& presets() {
-  static const std::array<Preset, 3> kPresets{{{"probe", kProbe}, {"finetune", kFinetune}, {"gradual", kGradual}}};
+const std::array<Preset, 4>& presets() {
+  static const std::array<Preset, 4> kPresets{
+      {{"probe", kProbe}, {"linear", kLinear}, {"finetune", kFinetune}, {"gradual", kGradual}}};
   return kPresets;
 }
 

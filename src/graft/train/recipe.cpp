@@ -4,6 +4,7 @@
 
 #include "graft/core/error.h"
 #include "graft/core/names.h"
+#include "graft/train/full_batch.h"
 
 namespace graft {
 namespace {
@@ -39,6 +40,9 @@ void read_steps(JsonReader& reader, Phase& phase) {
   if (problems.size() == before && phase.schedule.cycles_momentum() && !phase.optimizer.has_momentum())
     reader.problem("schedule." + phase.schedule.name + ".cycle_momentum", "is true",
                    "false beside " + phase.optimizer.name + ", which has no momentum", "");
+  if (const Json* average = reader.member("average"))
+    phase.average = read_average_spec(*average, reader.path_of("average"), problems);
+  phase.accumulate = reader.integer("accumulate", 1, Range::between(1, 1024));
   if (const Json* clip = reader.member("clip")) phase.clip = read_clip_spec(*clip, reader.path_of("clip"), problems);
 }
 
@@ -76,7 +80,8 @@ void read_phases(JsonReader& reader, Recipe& recipe) {
 void read_data(JsonReader reader, Recipe& recipe) {
   recipe.val = reader.number("val", recipe.val, {.low = 0, .high = 1, .low_open = true, .high_open = true});
   recipe.batch_size = reader.integer("batch_size", recipe.batch_size, Range::between(2, 65536));
-  recipe.balance = reader.choice("balance", recipe.balance, std::vector<std::string>{"none", "loss"});
+  if (const Json* balance = reader.member("balance"))
+    recipe.balance = read_balance_spec(*balance, reader.path_of("balance"), reader.problems());
   recipe.on_bad_image =
       reader.choice("on_bad_image", "skip", kBadImageNames) == "fail" ? OnBadImage::kFail : OnBadImage::kSkip;
   recipe.augment = Augmentation::read(reader.object("augment"), recipe.input);
@@ -118,6 +123,8 @@ Json phase_json(const Phase& phase) {
           {"optimizer", to_json(phase.optimizer)},
           {"schedule", to_json(phase.schedule)},
           {"clip", to_json(phase.clip)},
+          {"average", to_json(phase.average)},
+          {"accumulate", phase.accumulate},
           {"layer_lr_decay", phase.layer_lr_decay},
           {"batch_norm", kBatchNormNames[static_cast<std::size_t>(phase.batch_norm)]}};
 }
@@ -125,7 +132,8 @@ Json phase_json(const Phase& phase) {
 }  // namespace
 
 const std::vector<std::string>& stop_metrics() {
-  static const std::vector<std::string> kNames{"accuracy", "balanced_accuracy", "macro_f1", "loss"};
+  static const std::vector<std::string> kNames{"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc",
+                                               "loss"};
   return kNames;
 }
 
@@ -149,6 +157,7 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   read_phases(reader, recipe);
   read_stop(reader.object("stop"), recipe);
   reader.finish();
+  if (problems.empty()) problems = full_batch_problems(recipe);
   if (!problems.empty()) throw Error(problems);
   return recipe;
 }
@@ -163,7 +172,7 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   json["input"] = to_json(recipe.input);
   json["data"] = {{"val", recipe.val},
                   {"batch_size", recipe.batch_size},
-                  {"balance", recipe.balance},
+                  {"balance", to_json(recipe.balance)},
                   {"on_bad_image", kBadImageNames[static_cast<std::size_t>(recipe.on_bad_image)]},
                   {"augment", recipe.augment.to_json()}};
   json["cache"] = {{"activations", recipe.activations}, {"views", recipe.views}};

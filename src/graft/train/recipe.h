@@ -12,7 +12,9 @@
 #include "graft/optim/clip.h"
 #include "graft/optim/optimizer.h"
 #include "graft/optim/schedule.h"
+#include "graft/train/balance.h"
 #include "graft/train/loss.h"
+#include "graft/train/weight_average.h"
 
 namespace graft {
 
@@ -24,7 +26,9 @@ struct Phase {
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   ClipSpec clip;
-  double layer_lr_decay = 1;  ///< learning rate times this for every stage below the head
+  AverageSpec average;
+  std::int64_t accumulate = 1;  ///< batches of which a step takes the gradient
+  double layer_lr_decay = 1;    ///< learning rate times this for every stage below the head
   BatchNormStatistics batch_norm = BatchNormStatistics::kFrozen;
 };
 
@@ -49,7 +53,7 @@ struct Recipe {
   InputSpec input;
   double val = 0.2;
   std::int64_t batch_size = 32;
-  std::string balance = "none";  ///< "none", or "loss": classes weighted by the inverse of their frequency
+  BalanceSpec balance;
   OnBadImage on_bad_image = OnBadImage::kSkip;
   Augmentation augment;
   std::string activations = "auto";  ///< "auto", "memory", "disk" or "off": where what crosses the boundary is kept
@@ -70,7 +74,7 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base);
 /// The full JSON form; the backbone's path is written relative to `base`.
 Json to_json(const Recipe& recipe, const std::filesystem::path& base);
 
-/// "probe", "finetune", "gradual".
+/// "probe", "linear", "finetune", "gradual".
 const std::vector<std::string>& preset_names();
 /// A preset's recipe without "backbone" and "input". @throws Error on an unknown name.
 Json preset_recipe(const std::string& name);

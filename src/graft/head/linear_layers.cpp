@@ -1,0 +1,101 @@
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <algorithm>
+
+#include "graft/head/head_layer.h"
+#include "graft/head/initialize.h"
+
+namespace graft {
+namespace {
+
+using torch::jit::Module;
+
+constexpr double kWidest = 65536;
+
+/// The width under `name`: "classes", or (where `hidden`) a number.
+Json read_width(JsonReader& reader, const std::string& name, bool hidden) {
+  const Json& width = *reader.member(name);
+  const bool is_number = width.is_number_integer() && Range::between(1, kWidest).contains(width.get<double>());
+  if (width == "classes" || (hidden && is_number)) return width;
+  reader.problem(name, "is " + width.dump(),
+                 hidden ? "\"classes\" or a whole number from 1 to 65536" : "\"classes\": it ends a head");
+  return "classes";
+}
+
+/// Whether there is a bias, or what it starts from: a number, or "prior".
+Json read_bias(JsonReader& reader, const Json& width) {
+  const Json* bias = reader.member("bias");
+  if (bias == nullptr) return true;
+  if (bias->is_boolean() || bias->is_number() || (*bias == "prior" && width == "classes")) return *bias;
+  reader.problem("bias", "is " + bias->dump(),
+                 "true, false, the number that it starts from, or, in the last layer, \"prior\"");
+  return true;
+}
+
+Json read_linear(JsonReader& reader) {
+  const Json width = read_width(reader, "linear", true);
+  const Json bias = read_bias(reader, width);
+  return {{"linear", width}, {"bias", bias}, {"init", read_init(reader)}};
+}
+
+std::int64_t width_of(const Json& width, const LayerPlace& place) {
+  return width == "classes" ? place.classes : width.get<std::int64_t>();
+}
+
+/// log of each class's part of the images: what softmax answers at first then is how common the classes are.
+at::Tensor log_prior(const std::vector<std::int64_t>& counts) {
+  const at::Tensor images = at::tensor(counts, at::kDouble).clamp_min(1);
+  return (images / images.sum()).log().to(at::kFloat);
+}
+
+void set_bias(const at::Tensor& bias, const Json& start, const LayerPlace& place) {
+  if (start.is_number()) bias.fill_(start.get<double>());
+  if (start == "prior") bias.zero_();
+  if (start == "prior" && !place.class_counts.empty()) bias.copy_(log_prior(place.class_counts));
+}
+
+BuiltLayer build_linear(Emitter& emitter, const Json& layer, const LayerPlace& place) {
+  const std::int64_t out = width_of(layer.at("linear"), place);
+  const bool has_bias = layer.at("bias") != false;
+  const at::Tensor weight = at::empty({out, place.in}), bias = has_bias ? at::empty({out}) : at::Tensor();
+  initialize_linear(init_of(layer), weight, bias, at::detail::createCPUGenerator(place.seed));
+  if (has_bias) set_bias(bias, layer.at("bias"), place);
+  Module module = emitter.module("Linear");
+  add_parameter(module, "weight", weight);
+  if (has_bias) add_parameter(module, "bias", bias);
+  module.define(std::string("def forward(self, x: Tensor) -> Tensor:\n    return torch.linear(x, self.weight") +
+                (has_bias ? ", self.bias)\n" : ")\n"));
+  return {module, out};
+}
+
+Json read_cosine(JsonReader& reader) {
+  const Json width = read_width(reader, "cosine", false);
+  const double scale = reader.number("scale", 10, Range::above(0));
+  return {{"cosine", width}, {"scale", scale}, {"init", read_init(reader)}};
+}
+
+/// The learned scale times the cosine of the angle to each class's vector (Gidaris and Komodakis 2018), lengths divided
+/// as torch.nn.functional.normalize does.
+BuiltLayer build_cosine(Emitter& emitter, const Json& layer, const LayerPlace& place) {
+  const std::int64_t out = width_of(layer.at("cosine"), place);
+  const at::Tensor weight = at::empty({out, place.in});
+  initialize_linear(init_of(layer), weight, {}, at::detail::createCPUGenerator(place.seed));
+  Module module = emitter.module("CosineClassifier");
+  add_parameter(module, "weight", weight);
+  add_parameter(module, "scale", at::full({1}, layer.at("scale").get<double>()));
+  module.define(R"(
+def forward(self, x: Tensor) -> Tensor:
+    x = x / x.norm(2, [1], True).clamp_min(1e-12)
+    weight = self.weight / self.weight.norm(2, [1], True).clamp_min(1e-12)
+    return torch.linear(x, weight) * self.scale
+)");
+  return {module, out};
+}
+
+}  // namespace
+
+HeadLayerRow linear_layer() { return {"linear", read_linear, build_linear}; }
+HeadLayerRow cosine_layer() { return {"cosine", read_cosine, build_cosine}; }
+
+}  // namespace graft

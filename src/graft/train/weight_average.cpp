@@ -1,0 +1,77 @@
+#include "graft/train/weight_average.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "graft/core/option_table.h"
+#include "graft/train/network.h"
+
+namespace graft {
+namespace {
+
+struct Row {
+  std::string name;
+  Json (*read_options)(JsonReader& reader);
+  /// The part of the mean that stays at a step.
+  double (*decay)(const Json& options, std::int64_t step);
+};
+
+Json ema_options(JsonReader& reader) {
+  const double decay = reader.number("decay", 0.9999, {.low = 0, .high = 1, .high_open = true});
+  return {{"decay", decay}, {"warmup", reader.boolean("warmup", false)}};
+}
+
+/// The first step is taken whole; a warm-up lets the first ones weigh more.
+double ema_decay(const Json& options, std::int64_t step) {
+  const double decay = options.at("decay").get<double>();
+  if (step <= 1) return 0;
+  return options.at("warmup") == true ? std::min(decay, 1 - std::pow(static_cast<double>(step), -2.0 / 3)) : decay;
+}
+
+const OptionTable<Row>& table() {
+  static const OptionTable<Row> kTable(
+      {{"none", [](JsonReader&) { return Json::object(); }, nullptr}, {"ema", ema_options, ema_decay}});
+  return kTable;
+}
+
+}  // namespace
+
+const std::vector<std::string>& average_names() { return table().names(); }
+
+AverageSpec read_average_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
+  return table().read<AverageSpec>(value, path, problems);
+}
+
+Json to_json(const AverageSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+
+WeightAverage::WeightAverage(const AverageSpec& spec, Tensors tensors)
+    : decay_(table().at(spec.name).decay), options_(table().complete(spec)), training_(std::move(tensors)) {
+  TORCH_CHECK(decay_ != nullptr, spec.name, " averages nothing");
+  for (const auto& [name, tensor] : training_) mean_[name] = tensor.detach().clone();
+}
+
+void WeightAverage::restore(const Tensors& mean) {
+  if (!mean.empty()) restore_tensors(mean_, mean, "checkpoint's averaged weights");
+}
+
+void WeightAverage::update(std::int64_t step) {
+  const at::NoGradGuard no_grad;
+  const double decay = decay_(options_, step);
+  for (auto& [name, mean] : mean_) {
+    const at::Tensor now = training_.at(name).detach();
+    mean.is_floating_point() ? mean.lerp_(now, 1 - decay) : mean.copy_(now);
+  }
+}
+
+void WeightAverage::exchange() {
+  const at::NoGradGuard no_grad;
+  for (auto& [name, mean] : mean_) {
+    const at::Tensor training = training_.at(name).detach().clone();
+    training_.at(name).copy_(mean);
+    mean.copy_(training);
+  }
+}
+
+}  // namespace graft
