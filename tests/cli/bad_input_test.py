@@ -140,7 +140,7 @@ class UsageTest(program.ProgramTest):
             "FILE": ("inspect",),
             "RUN": ("export", "-o", "model.pt"),
             "--out": ("export", self.folder),
-            "--checkpoint": ("export", self.folder, "-o", "model.pt", "--checkpoint", "average"),
+            "--checkpoint": ("export", self.folder, "-o", "model.pt", "--checkpoint", "first"),
             "--precision": ("export", self.folder, "-o", "model.pt", "--precision", "int8"),
         }
         for word, command in commands.items():

@@ -138,6 +138,11 @@ class RefusedExportTest(ExportTest):
         self.assert_failed(graft("export", self.out, "-o", self.file), str(self.file), "is there already", "-o")
         self.assertEqual(self.file.read_text(), "mine")
 
+    def test_an_average_that_the_run_has_not(self):
+        refused = graft("export", self.out, "-o", self.file, "--checkpoint", "average")
+        self.assert_failed(refused, "has no averaged weights", "--checkpoint best or last")
+        self.assertFalse(self.file.exists())
+
     def test_photos_that_have_changed(self):
         shutil.copy(next((self.data / "glass").iterdir()), self.data / "paper/new.jpg")
         self.assert_refused("has changed since")

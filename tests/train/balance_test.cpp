@@ -29,6 +29,16 @@ TEST(Balance, WeighsClassesAsScikitLearnAndThePaper) {
   EXPECT_EQ(test::noted("balance", "none", class_weights({}, {3, 4}).defined() ? 1 : 0), 0);
 }
 
+TEST(Balance, AClassWithoutTrainingImagesDisturbsNone) {
+  for (const auto& name : balance_names()) {
+    if (name == "none") continue;
+    const at::Tensor weights = class_weights({name}, {5, 0, 5});
+    EXPECT_EQ(weights[0].item<double>(), 1) << name;
+    EXPECT_EQ(weights[2].item<double>(), 1) << name;
+    EXPECT_TRUE(weights.isfinite().all().item<bool>()) << name;
+  }
+}
+
 TEST(Balance, AnEpochDrawsWhatItsClassesCount) {
   Dataset dataset{.name = "two", .classes = {"common", "rare"}, .samples = {}, .skipped = {}};
   for (int i = 0; i < 1000; ++i)

@@ -57,7 +57,7 @@ at::Tensor class_weights(const BalanceSpec& spec, const std::vector<std::int64_t
   const auto weight = table().at(spec.name).weight;
   if (weight == nullptr) return {};
   const at::Tensor counts = at::tensor(class_counts, at::kDouble);
-  const at::Tensor weights = weight(counts, table().complete(spec));
+  const at::Tensor weights = weight(counts.clamp_min(1), table().complete(spec));  // a class may only validate
   return weights * (counts.sum() / (weights * counts).sum());
 }
 
