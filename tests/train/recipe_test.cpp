@@ -132,7 +132,7 @@ TEST(LayOver, MergesSectionsAndReplacesTheRest) {
 
 TEST(SetKey, TakesPathsAndJsonOrPlainWords) {
   Json json = complete("probe");
-  set_key(json, "phases[0].epochs=7");
+  set_key(json, "phases.0.epochs=7");
   set_key(json, "balance.new={\"a\": [1]}");
   set_key(json, "device=cpu");
   EXPECT_EQ(json["phases"][0]["epochs"], 7);
