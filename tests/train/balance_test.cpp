@@ -44,9 +44,7 @@ TEST(Balance, AnEpochDrawsWhatItsClassesCount) {
   for (int i = 0; i < 1000; ++i)
     dataset.samples.push_back({.path = std::to_string(i), .label = i < 900 ? 0 : 1, .split = Split::kTrain});
   const auto rare_part = [&](const char* balance, std::size_t* distinct) {
-    Recipe recipe;
-    recipe.balance = {balance};
-    const EpochBatches epochs(recipe, dataset, 32);
+    const EpochBatches epochs({balance}, dataset.samples, dataset.class_counts(Split::kTrain), 32);
     EXPECT_EQ(epochs.steps(), 32);
     std::vector<std::int64_t> seen;
     for (const auto& batch : epochs(7)) seen.insert(seen.end(), batch.begin(), batch.end());

@@ -57,7 +57,9 @@ TEST(ClassificationMetrics, ScoresAreScikitLearnsAndLeftOutWhereUndefined) {
   std::size_t compared = 0;
   for (const auto& name : reference.cases("accuracy")) {
     const at::Tensor& probabilities = reference.at(name + "/probabilities");
-    const auto scores = prediction_scores(probabilities, reference.at(name + "/targets"));
+    const auto scores =
+        classification_metrics(probabilities, reference.at(name + "/targets"), class_names(probabilities.size(1)))
+            .scores;
     const std::map<std::string, double> found(scores.begin(), scores.end());
     for (const auto& score : score_names()) {
       const std::string key = name + "/score/" + score;
@@ -69,6 +71,13 @@ TEST(ClassificationMetrics, ScoresAreScikitLearnsAndLeftOutWhereUndefined) {
     }
   }
   EXPECT_GT(compared, 30U);
+}
+
+TEST(ClassificationMetrics, OnlyTheScoresThatAreWantedAreComputed) {
+  const at::Tensor probabilities = at::eye(5);
+  const auto scores = classification_metrics(probabilities, at::arange(5), kFive, {"accuracy", "mcc"}).scores;
+  ASSERT_EQ(scores.size(), 1U);
+  EXPECT_EQ(scores.front(), (std::pair<std::string, double>{"mcc", 1}));
 }
 
 TEST(ClassificationMetrics, JsonHasTheDocumentedShape) {

@@ -10,6 +10,7 @@
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
+#include "graft/train/recipe.h"
 #include "graft/train/scores.h"
 
 namespace graft {
@@ -38,10 +39,13 @@ TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("schedules", schedule_names());
   expect_rows("clip", clip_names());
   expect_rows("transforms", transform_names());
-  expect_rows("average", {"ema"});
+  auto averages = average_names();
+  std::erase(averages, "none");
+  expect_rows("average", averages);
   expect_rows("balance", balance_names());
   expect_rows("losses", loss_names());
   expect_rows("metrics", score_names());
+  expect_rows("metrics", stop_metrics());
 }
 
 }  // namespace

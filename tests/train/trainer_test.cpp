@@ -113,19 +113,24 @@ TEST(Trainer, SeedsDecideEverything) {
   EXPECT_NE(digest(folder / "a"), digest(folder / "c"));
 }
 
-TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
+/// A run that is stopped at a step and resumed ends with the tensors of one that was not, whatever the step.
+void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& steps) {
   test::TemporaryFolder folder;
-  train(two_phases(), folder / "whole");
-  for (const int step : {1, 3, 4, 8, 11}) {
+  train(recipe, folder / "whole");
+  for (const int step : steps) {
     const auto part = folder / ("stopped" + std::to_string(step));
     std::stop_source stop;
-    Trainer first(spec(two_phases(), part));
+    Trainer first(spec(recipe, part));
     first.add_observer(std::make_shared<StopAt>(stop, step));
     EXPECT_FALSE(first.run(stop.get_token()).finished);
     EXPECT_FALSE(std::filesystem::exists(part / "model.pt"));
     EXPECT_TRUE(Trainer::resume(part).run().finished);
     EXPECT_EQ(digest(part), digest(folder / "whole")) << "stopped at step " << step;
   }
+}
+
+TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
+  expect_resumed_bit_identical(two_phases(), {1, 3, 4, 8, 11});
 }
 
 /// Asks for a stop at the end of the given epoch of the run.
@@ -160,17 +165,10 @@ TEST(Trainer, ARunThatEndsBetweenItsTwoCheckpointsLosesNothing) {
 }
 
 TEST(Trainer, LookaheadIsResumedBitIdentical) {
-  test::TemporaryFolder folder;
   Json recipe = two_phases();
   recipe["phases"][1]["optimizer"] = Json::parse(R"({"lookahead": {"k": 2, "optimizer": {"nadam": {"lr": 0.01}}}})");
   recipe["phases"][1]["clip"] = Json::parse(R"({"norm": 0.1})");
-  train(recipe, folder / "whole");
-  std::stop_source stop;
-  Trainer first(spec(recipe, folder / "stopped"));
-  first.add_observer(std::make_shared<StopAt>(stop, 10));
-  EXPECT_FALSE(first.run(stop.get_token()).finished);
-  EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
-  EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+  expect_resumed_bit_identical(recipe, {10});
 }
 
 Json linear_probe() {
@@ -210,16 +208,9 @@ TEST(Trainer, ALinearProbeIsTheMinimumOverAllImages) {
 }
 
 TEST(Trainer, ALinearProbeStoppedIsResumedBitIdentical) {
-  test::TemporaryFolder folder;
   Json recipe = linear_probe();
   recipe["phases"].push_back(two_phases()["phases"][1]);
-  train(recipe, folder / "whole");
-  std::stop_source stop;
-  Trainer first(spec(recipe, folder / "stopped"));
-  first.add_observer(std::make_shared<StopAt>(stop, 1));
-  EXPECT_FALSE(first.run(stop.get_token()).finished);
-  EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
-  EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+  expect_resumed_bit_identical(recipe, {1});
 }
 
 Json averaged() {
@@ -242,19 +233,7 @@ TEST(Trainer, WhatIsAveragedIsWhatIsKept) {
   EXPECT_FALSE(mean.at("head.linear_2.weight").equal(last.under("network").at("head.linear_2.weight")));
 }
 
-TEST(Trainer, AveragedWeightsAreResumedBitIdentical) {
-  test::TemporaryFolder folder;
-  train(averaged(), folder / "whole");
-  for (const int step : {2, 4, 7}) {
-    const auto part = folder / ("stopped" + std::to_string(step));
-    std::stop_source stop;
-    Trainer first(spec(averaged(), part));
-    first.add_observer(std::make_shared<StopAt>(stop, step));
-    EXPECT_FALSE(first.run(stop.get_token()).finished);
-    EXPECT_TRUE(Trainer::resume(part).run().finished);
-    EXPECT_EQ(digest(part), digest(folder / "whole")) << "stopped at step " << step;
-  }
-}
+TEST(Trainer, AveragedWeightsAreResumedBitIdentical) { expect_resumed_bit_identical(averaged(), {2, 4, 7}); }
 
 TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   test::TemporaryFolder folder;

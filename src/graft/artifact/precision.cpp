@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "graft/core/names.h"
+
 namespace graft {
 namespace {
 
@@ -17,11 +19,7 @@ const std::array<Precision, 3>& table() {
 }  // namespace
 
 const std::vector<std::string>& precision_names() {
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
-    for (const auto& row : table()) names.push_back(row.name);
-    return names;
-  }();
+  static const std::vector<std::string> kNames = names_of(table());
   return kNames;
 }
 

@@ -91,11 +91,9 @@ const std::vector<EngineKind>& engine_kinds() {
 }
 
 const EngineKind& engine_kind(const std::string& name) {
-  std::vector<std::string> names;
-  for (const auto& kind : engine_kinds()) {
+  for (const auto& kind : engine_kinds())
     if (kind.name == name) return kind;
-    names.push_back(kind.name);
-  }
+  const auto names = names_of(engine_kinds());
   throw Error({"engine '" + name + "'", "is unknown", "one of " + join(names), did_you_mean(name, names)});
 }
 

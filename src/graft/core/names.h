@@ -17,6 +17,14 @@ std::string did_you_mean(std::string_view name, std::span<const std::string> can
 /// "a, b, c".
 std::string join(std::span<const std::string> names, std::string_view separator = ", ");
 
+/// The names of a table's rows, in its order.
+template <typename Rows>
+std::vector<std::string> names_of(const Rows& rows) {
+  std::vector<std::string> names;
+  for (const auto& row : rows) names.emplace_back(row.name);
+  return names;
+}
+
 /// A cell of a CSV line: quoted where RFC 4180 asks for it.
 std::string csv_cell(std::string_view text);
 

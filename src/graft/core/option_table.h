@@ -6,8 +6,12 @@
 #include <vector>
 
 #include "graft/core/json.h"
+#include "graft/core/names.h"
 
 namespace graft {
+
+/// What a row without options reads.
+inline Json no_options(JsonReader&) { return Json::object(); }
 
 /// A family of features of which a recipe names one, with options. A Row has `std::string name` and
 /// `Json (*read_options)(JsonReader&)`, which returns every option, defaults filled in. A Spec has `std::string name`
@@ -15,9 +19,7 @@ namespace graft {
 template <typename Row>
 class OptionTable {
  public:
-  explicit OptionTable(std::vector<Row> rows) : rows_(std::move(rows)) {
-    for (const auto& row : rows_) names_.push_back(row.name);
-  }
+  explicit OptionTable(std::vector<Row> rows) : rows_(std::move(rows)), names_(names_of(rows_)) {}
 
   /// In the table's order.
   const std::vector<std::string>& names() const { return names_; }

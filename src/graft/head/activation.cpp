@@ -10,13 +10,11 @@ namespace {
 
 using Reader = JsonReader&;
 
-Json nothing(Reader) { return Json::object(); }
-
 /// One row of the activation table.
 struct Activation {
   std::string name;
   std::string expression;  ///< TorchScript, of `x` and of the options, which are the module's attributes
-  Json (*read_options)(Reader) = nothing;
+  Json (*read_options)(Reader) = no_options;
   std::string learned = "";  ///< the option that the learned `self.weight` starts from
   /// How many numbers become one; null: each becomes one.
   std::int64_t (*joined)(const Json& options) = nullptr;

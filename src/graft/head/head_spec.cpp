@@ -35,11 +35,7 @@ bool gives_classes(const Json& layer) {
 
 }  // namespace
 
-std::vector<std::string> head_layer_names() {
-  std::vector<std::string> names;
-  for (const auto& row : head_layer_rows()) names.push_back(row.name);
-  return names;
-}
+std::vector<std::string> head_layer_names() { return names_of(head_layer_rows()); }
 
 HeadSpec read_head_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   HeadSpec spec;

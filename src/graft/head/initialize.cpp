@@ -110,11 +110,9 @@ struct Row {
   Fill fill;
 };
 
-Json nothing(JsonReader&) { return Json::object(); }
-
 const OptionTable<Row>& table() {
   static const OptionTable<Row> kTable({
-      {"default", nothing,
+      {"default", no_options,
        [](T weight, T bias, const Json&, G generator) {
          uniform(weight, 1 / std::sqrt(fan_in(weight)), generator);
          if (bias.defined()) uniform(bias, 1 / std::sqrt(fan_in(weight)), generator);
@@ -143,7 +141,7 @@ const OptionTable<Row>& table() {
        [](T weight, T, const Json& options, G generator) { trunc_normal(weight, options, generator); }},
       {"orthogonal", read_gain,
        [](T weight, T, const Json& options, G generator) { orthogonal(weight, options, generator); }},
-      {"zeros", nothing, [](T weight, T, const Json&, G) { weight.zero_(); }},
+      {"zeros", no_options, [](T weight, T, const Json&, G) { weight.zero_(); }},
   });
   return kTable;
 }

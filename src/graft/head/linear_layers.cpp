@@ -1,8 +1,6 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
-#include <algorithm>
-
 #include "graft/head/head_layer.h"
 #include "graft/head/initialize.h"
 

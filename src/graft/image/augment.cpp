@@ -37,11 +37,7 @@ std::vector<std::string> read_keep(JsonReader& reader) {
 
 }  // namespace
 
-std::vector<std::string> transform_names() {
-  std::vector<std::string> names;
-  for (const auto& row : known_transforms()) names.push_back(row.name);
-  return names;
-}
+std::vector<std::string> transform_names() { return names_of(known_transforms()); }
 
 Augmentation Augmentation::read(JsonReader reader, const InputSpec& input) {
   Augmentation augmentation;

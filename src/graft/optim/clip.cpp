@@ -6,6 +6,8 @@
 #include <array>
 #include <numeric>
 
+#include "graft/core/names.h"
+
 namespace graft {
 namespace {
 
@@ -50,11 +52,7 @@ constexpr std::array<Row, 3> kTable{{{"norm", clip_norm}, {"value", clip_value},
 
 }  // namespace
 
-std::vector<std::string> clip_names() {
-  std::vector<std::string> names;
-  for (const auto& row : kTable) names.emplace_back(row.name);
-  return names;
-}
+std::vector<std::string> clip_names() { return names_of(kTable); }
 
 ClipSpec read_clip_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   ClipSpec spec;

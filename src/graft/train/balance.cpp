@@ -7,8 +7,6 @@
 namespace graft {
 namespace {
 
-Json nothing(JsonReader&) { return Json::object(); }
-
 Json effective_options(JsonReader& reader) {
   return {{"beta", reader.number("beta", 0.999, {.low = 0, .high = 1, .high_open = true})}};
 }
@@ -16,7 +14,7 @@ Json effective_options(JsonReader& reader) {
 struct Row {
   std::string name;
   bool draws = false;
-  Json (*read_options)(JsonReader& reader) = nothing;
+  Json (*read_options)(JsonReader& reader) = no_options;
   /// Of an image, by how many images its class has; null: all count alike.
   at::Tensor (*weight)(const at::Tensor& counts, const Json& options) = nullptr;
 };

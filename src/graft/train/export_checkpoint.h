@@ -12,8 +12,8 @@ namespace graft {
 
 /// Which state of a run becomes an artifact, and what that computes in.
 struct CheckpointChoice {
-  std::string checkpoint =
-      "best";  ///< one of checkpoint_names(): the best epoch, where the run stands, or the running mean there
+  /// One of checkpoint_names(): the best epoch, where the run stands, or the running mean there.
+  std::string checkpoint = "best";
   std::string precision = "fp32";  ///< one of precision_names()
   Trust trust = Trust::kScan;      ///< in the backbone's file
 };

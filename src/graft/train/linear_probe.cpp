@@ -30,19 +30,8 @@ at::Tensor logits_of(const at::Tensor& features, const LinearLayer& layer) {
                     layer.bias.defined() ? std::optional<at::Tensor>(layer.bias) : std::nullopt);
 }
 
-double total_weight(const ProbeImages& images) {
-  at::Tensor each = at::ones_like(images.targets, at::kDouble);
-  if (images.weights.classes.defined())
-    each = each * images.weights.classes.to(each.device(), at::kDouble).index_select(0, images.targets);
-  if (images.weights.samples.defined()) each = each * images.weights.samples.to(each.device(), at::kDouble);
-  return each.sum().item<double>();
-}
-
 ProbeImages rows_of(const ProbeImages& images, const at::Tensor& rows) {
-  const auto& samples = images.weights.samples;
-  return {images.features.index_select(0, rows),
-          images.targets.index_select(0, rows),
-          {images.weights.classes, samples.defined() ? samples.index_select(0, rows.to(samples.device())) : samples}};
+  return {images.features.index_select(0, rows), images.targets.index_select(0, rows), images.weights.of(rows)};
 }
 
 /// Two classes share one vector, the difference of their weights: penalised as it is, as scikit-learn does.
@@ -58,7 +47,7 @@ class Fitter {
         loss_(loss),
         options_(options),
         stop_(stop),
-        total_(total_weight(images_)) {}
+        total_(images_.weights.counts(images_.targets, images_.features.options()).sum().item<double>()) {}
 
   Minimum fit(const at::Tensor& start, double C) const {
     const double strength = penalty_scale(like_) / (2 * C * total_);

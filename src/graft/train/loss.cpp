@@ -42,9 +42,7 @@ Loss cross_entropy(const Json& options, const Counts&) {
 
 /// The mean of losses [N], each times the weight of its class and of its sample, as cross_entropy_loss takes it.
 at::Tensor weighted_mean(const at::Tensor& losses, const at::Tensor& targets, const LossWeights& weights) {
-  at::Tensor factors = at::ones_like(losses);
-  if (weights.classes.defined()) factors = factors * weights.classes.to(losses.options()).index_select(0, targets);
-  if (weights.samples.defined()) factors = factors * weights.samples.to(losses.options());
+  const at::Tensor factors = weights.counts(targets, losses.options());
   return (losses * factors).sum() / factors.sum();
 }
 
@@ -152,6 +150,16 @@ const OptionTable<Row>& table() {
 }
 
 }  // namespace
+
+LossWeights LossWeights::of(const at::Tensor& rows) const {
+  return {classes, samples.defined() ? samples.index_select(0, rows.to(samples.device())) : samples};
+}
+
+at::Tensor LossWeights::counts(const at::Tensor& targets, const at::TensorOptions& options) const {
+  at::Tensor each = at::ones(targets.sizes(), options);
+  if (classes.defined()) each = each * classes.to(options).index_select(0, targets);
+  return samples.defined() ? each * samples.to(options) : each;
+}
 
 const std::vector<std::string>& loss_names() { return table().names(); }
 

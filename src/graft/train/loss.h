@@ -24,6 +24,11 @@ Json to_json(const LossSpec& spec);
 struct LossWeights {
   at::Tensor classes;  ///< [C]
   at::Tensor samples;  ///< [N], of the batch's samples
+
+  /// Those of some of the samples.
+  LossWeights of(const at::Tensor& rows) const;
+  /// What each sample counts, [N] of this kind: its own weight times that of its class.
+  at::Tensor counts(const at::Tensor& targets, const at::TensorOptions& options) const;
 };
 
 /// (logits [N, C] of any float type, targets [N] int64, weights) -> float32 scalar (float64 of float64 logits), the

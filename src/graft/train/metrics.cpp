@@ -18,20 +18,25 @@ double mean_cross_entropy(const at::Tensor& probabilities, const at::Tensor& tar
   return -chosen.clamp(kSmallest, 1 - kSmallest).log().mean().item<double>();
 }
 
-std::vector<std::vector<std::int64_t>> confusion_matrix(const at::Tensor& targets, const at::Tensor& predicted,
-                                                        std::int64_t classes) {
-  const at::Tensor counts = at::bincount(targets * classes + predicted, {}, classes * classes).contiguous();
-  const auto* count = counts.const_data_ptr<std::int64_t>();
+/// [C, C], true by predicted.
+at::Tensor confusion_matrix(const at::Tensor& targets, const at::Tensor& predicted, std::int64_t classes) {
+  return at::bincount(targets * classes + predicted, {}, classes * classes).view({classes, classes});
+}
+
+std::vector<std::vector<std::int64_t>> rows_of(const at::Tensor& matrix) {
+  const std::int64_t width = matrix.size(1);
+  const auto* value = matrix.const_data_ptr<std::int64_t>();
   std::vector<std::vector<std::int64_t>> rows;
-  for (std::int64_t row = 0; row < classes; ++row)
-    rows.emplace_back(count + row * classes, count + (row + 1) * classes);
+  for (std::int64_t row = 0; row < matrix.size(0); ++row)
+    rows.emplace_back(value + row * width, value + (row + 1) * width);
   return rows;
 }
 
 }  // namespace
 
 ClassificationMetrics classification_metrics(const at::Tensor& probabilities, const at::Tensor& targets,
-                                             const std::vector<std::string>& classes) {
+                                             const std::vector<std::string>& classes,
+                                             const std::vector<std::string>& scores) {
   const auto count = static_cast<std::int64_t>(classes.size());
   TORCH_CHECK(probabilities.dim() == 2 && probabilities.size(0) > 0 && probabilities.size(1) == count,
               "probabilities are ", probabilities.sizes(), ", expected [N, ", count, "]");
@@ -46,7 +51,8 @@ ClassificationMetrics classification_metrics(const at::Tensor& probabilities, co
   ClassificationMetrics metrics;
   metrics.images = rows.size(0);
   metrics.loss = mean_cross_entropy(rows, truth);
-  metrics.confusion = confusion_matrix(truth, rows.argmax(1), count);
+  const at::Tensor confusion = confusion_matrix(truth, rows.argmax(1), count);
+  metrics.confusion = rows_of(confusion);
   std::int64_t correct = 0, occurring = 0, concerned = 0;
   for (std::size_t k = 0; k < classes.size(); ++k) {
     std::int64_t predicted = 0;
@@ -69,7 +75,7 @@ ClassificationMetrics classification_metrics(const at::Tensor& probabilities, co
   metrics.accuracy = ratio(correct, metrics.images);
   metrics.balanced_accuracy /= static_cast<double>(occurring);
   metrics.macro_f1 /= static_cast<double>(concerned);
-  metrics.scores = prediction_scores(rows, truth);
+  metrics.scores = prediction_scores(rows, truth, confusion, scores);
   return metrics;
 }
 

@@ -32,8 +32,10 @@ struct ClassificationMetrics {
 
 /// @param probabilities  float [N, C], rows summing to one
 /// @param targets  int64 [N]; N at least 1
+/// @param scores  names of those that are wanted beside: they may cost a sort a class; what is no score is passed over
 ClassificationMetrics classification_metrics(const at::Tensor& probabilities, const at::Tensor& targets,
-                                             const std::vector<std::string>& classes);
+                                             const std::vector<std::string>& classes,
+                                             const std::vector<std::string>& scores = score_names());
 
 /// {"images", "accuracy", "loss", "balanced_accuracy", "macro_f1", the scores, "classes", "per_class", "confusion"}.
 Json to_json(const ClassificationMetrics& metrics);

@@ -108,11 +108,7 @@ Json& step_into(Json& json, const std::string& step, const std::string& assignme
 }  // namespace
 
 const std::vector<std::string>& preset_names() {
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
-    for (const auto& preset : presets()) names.push_back(preset.name);
-    return names;
-  }();
+  static const std::vector<std::string> kNames = names_of(presets());
   return kNames;
 }
 

@@ -2,8 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+
+#include "graft/core/names.h"
 
 namespace graft {
 namespace {
@@ -11,7 +14,6 @@ namespace {
 struct Predictions {
   at::Tensor probabilities;  // double [N, C]
   at::Tensor targets;        // int64 [N]
-  at::Tensor one_hot;        // double [N, C]
   at::Tensor confusion;      // double [C, C], true by predicted
 };
 
@@ -20,7 +22,7 @@ using Score = std::optional<double>;
 std::int64_t classes(const Predictions& given) { return given.probabilities.size(1); }
 
 bool every_class_occurs(const Predictions& given) {
-  return classes(given) > 1 && given.one_hot.sum(0).min().item<double>() > 0;
+  return classes(given) > 1 && given.confusion.sum(1).min().item<double>() > 0;
 }
 
 Score weighted_f1(const Predictions& given) {
@@ -64,7 +66,7 @@ struct Curve {
 
 Curve curve_of(const Predictions& given, std::int64_t k) {
   const auto [values, order] = given.probabilities.select(1, k).sort(0, /*descending=*/true);
-  const at::Tensor hits = given.one_hot.select(1, k).index_select(0, order).cumsum(0);
+  const at::Tensor hits = given.targets.eq(k).to(at::kDouble).index_select(0, order).cumsum(0);
   const at::Tensor last_of_ties = at::cat({values.slice(0, 1) != values.slice(0, 0, -1), at::ones({1}, at::kBool)});
   const at::Tensor at_threshold = last_of_ties.nonzero().squeeze(1);
   const at::Tensor seen = at_threshold.to(at::kDouble) + 1;
@@ -95,7 +97,8 @@ Score average_precision(const Predictions& given) {
 }
 
 Score brier(const Predictions& given) {
-  const double sum = (given.probabilities - given.one_hot).square().sum(1).mean().item<double>();
+  const at::Tensor one_hot = at::one_hot(given.targets, classes(given)).to(at::kDouble);
+  const double sum = (given.probabilities - one_hot).square().sum(1).mean().item<double>();
   return classes(given) == 2 ? sum / 2 : sum;
 }
 
@@ -127,21 +130,17 @@ const std::vector<Row>& table() {
 
 }  // namespace
 
-std::vector<std::string> score_names() {
-  std::vector<std::string> names;
-  for (const auto& row : table()) names.push_back(row.name);
-  return names;
-}
+std::vector<std::string> score_names() { return names_of(table()); }
 
-Scores prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets) {
+Scores prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets, const at::Tensor& confusion,
+                         const std::vector<std::string>& names) {
   const at::NoGradGuard no_grad;
-  const std::int64_t count = probabilities.size(1);
-  const at::Tensor one_hot = at::one_hot(targets, count).to(at::kDouble);
-  const at::Tensor predicted = at::one_hot(probabilities.argmax(1), count).to(at::kDouble);
-  const Predictions given{probabilities.to(at::kDouble), targets, one_hot, one_hot.t().mm(predicted)};
+  const Predictions given{probabilities.to(at::kDouble), targets, confusion.to(at::kDouble)};
   Scores scores;
-  for (const auto& row : table())
+  for (const auto& row : table()) {
+    if (std::find(names.begin(), names.end(), row.name) == names.end()) continue;
     if (const Score score = row.score(given)) scores.emplace_back(row.name, *score);
+  }
   return scores;
 }
 

@@ -18,6 +18,9 @@ using Scores = std::vector<std::pair<std::string, double>>;
 std::vector<std::string> score_names();
 /// @param probabilities  [N, C], rows summing to one, on the CPU
 /// @param targets  int64 [N], on the CPU; N at least 1
-Scores prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets);
+/// @param confusion  int64 [C, C], true by predicted
+/// @param names  of those wanted; what is no score is passed over
+Scores prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets, const at::Tensor& confusion,
+                         const std::vector<std::string>& names);
 
 }  // namespace graft

@@ -137,18 +137,19 @@ class Trainer::Run {
     parts().begin_phase(progress_.phase);
     const Network& network = parts().network;
     const auto& samples = parts().train.samples();
+    const auto class_counts = parts().dataset.class_counts(Split::kTrain);
     const bool full_batch = phase().optimizer.full_batch();
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors());
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
     resumed_.reset();
-    loss_ = make_loss(recipe().loss, parts().dataset.class_counts(Split::kTrain));
-    epoch_batches_.emplace(recipe(), parts().dataset, recipe().batch_size * phase().accumulate);
+    loss_ = make_loss(recipe().loss, class_counts);
+    epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
     schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(), {phase().epochs, steps_per_epoch_});
     targets_ = labels_of(samples);
-    weights_ = loss_weights(recipe(), parts().dataset);
+    weights_ = loss_weights(recipe().balance, samples, class_counts);
     tell(&Observer::on_phase,
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
@@ -252,20 +253,16 @@ class Trainer::Run {
     tell(&Observer::on_step, progress_.step, steps_per_epoch_);
   }
 
-  /// What some training images weigh in the loss.
+  /// What some training images count in the loss.
   double weight_of(const at::Tensor& index) const {
-    at::Tensor weights = torch::ones(index.sizes(), at::kDouble);
-    if (weights_.classes.defined()) weights *= weights_.classes.index_select(0, targets_.index_select(0, index));
-    if (weights_.samples.defined()) weights *= weights_.samples.index_select(0, index);
-    return weights.sum().item<double>();
+    return weights_.of(index).counts(targets_.index_select(0, index), at::kDouble).sum().item<double>();
   }
 
   /// Adds `part` of the gradient of some training images' loss. @returns that part of the loss
   double add_gradient(const at::Tensor& activations, const at::Tensor& index, double part) {
-    const LossWeights weights{weights_.classes,
-                              weights_.samples.defined() ? weights_.samples.index_select(0, index) : at::Tensor()};
-    const at::Tensor loss = part * loss_(parts().network.logits(activations),
-                                         targets_.index_select(0, index).to(parts().network.device()), weights);
+    const at::Tensor loss =
+        part * loss_(parts().network.logits(activations), targets_.index_select(0, index).to(parts().network.device()),
+                     weights_.of(index));
     const double value = loss.item<double>();
     if (!std::isfinite(value))
       throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
@@ -296,7 +293,8 @@ class Trainer::Run {
         },
         [&](std::size_t images, std::size_t total) { tell(&Observer::on_frozen_progress, images, total); }, stop_);
     if (done != static_cast<std::int64_t>(parts().val.samples().size())) return std::nullopt;
-    return classification_metrics(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes);
+    return classification_metrics(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes,
+                                  {recipe().stop.metric});
   }
 
   void record_epoch(const ClassificationMetrics& metrics) {

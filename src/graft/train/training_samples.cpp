@@ -45,14 +45,14 @@ Batches paired_batches(std::size_t count, std::int64_t batch_size) {
   return batches;
 }
 
-EpochBatches::EpochBatches(const Recipe& recipe, const Dataset& dataset, std::int64_t batch_size)
-    : batch_size_(batch_size) {
-  const auto samples = dataset.of(Split::kTrain);
-  count_ = samples.size();
-  if (!recipe.balance.draws()) return;
-  const at::Tensor weights = class_weights(recipe.balance, dataset.class_counts(Split::kTrain));
+EpochBatches::EpochBatches(const BalanceSpec& balance, const std::vector<Sample>& samples,
+                           const std::vector<std::int64_t>& class_counts, std::int64_t batch_size)
+    : count_(samples.size()), batch_size_(batch_size) {
+  if (!balance.draws()) return;
+  const at::Tensor weights = class_weights(balance, class_counts);
+  const auto weight = weights.accessor<double, 1>();
   double sum = 0;
-  for (const auto& sample : samples) sums_.push_back(sum += weights[sample.label].item<double>());
+  for (const auto& sample : samples) sums_.push_back(sum += weight[sample.label]);
 }
 
 std::int64_t EpochBatches::steps() const {
@@ -68,10 +68,9 @@ Batches EpochBatches::operator()(std::uint64_t seed) const {
   return batches;
 }
 
-LossWeights loss_weights(const Recipe& recipe, const Dataset& dataset) {
-  const bool in_loss = !recipe.balance.draws();
-  return {in_loss ? class_weights(recipe.balance, dataset.class_counts(Split::kTrain)) : at::Tensor(),
-          sample_weights(dataset.of(Split::kTrain))};
+LossWeights loss_weights(const BalanceSpec& balance, const std::vector<Sample>& samples,
+                         const std::vector<std::int64_t>& class_counts) {
+  return {balance.draws() ? at::Tensor() : class_weights(balance, class_counts), sample_weights(samples)};
 }
 
 }  // namespace graft

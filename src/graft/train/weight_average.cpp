@@ -31,8 +31,7 @@ double ema_decay(const Json& options, std::int64_t step) {
 }
 
 const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable(
-      {{"none", [](JsonReader&) { return Json::object(); }, nullptr}, {"ema", ema_options, ema_decay}});
+  static const OptionTable<Row> kTable({{"none", no_options, nullptr}, {"ema", ema_options, ema_decay}});
   return kTable;
 }
 
