@@ -1,6 +1,7 @@
 #include "graft/core/runtime.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
 #include <c10/util/Exception.h>
 #include <malloc.h>
 #include <omp.h>
@@ -43,6 +44,17 @@ FusionScope::FusionScope() : profiling_before_(torch::jit::getProfilingMode()) {
 FusionScope::~FusionScope() {
   torch::jit::RegisterLlgaFuseGraph::setEnabled(false);
   torch::jit::getProfilingMode() = profiling_before_;
+}
+
+Bfloat16Scope::Bfloat16Scope() {
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  at::autocast::increment_nesting();
+}
+
+Bfloat16Scope::~Bfloat16Scope() {
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(at::kCPU, false);
 }
 
 bool has_fast_bfloat16() {

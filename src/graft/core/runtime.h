@@ -34,6 +34,16 @@ class FusionScope {
   bool profiling_before_;
 };
 
+/// While it lives, the calling thread multiplies float32 matrices and maps on the CPU in bfloat16 (at::autocast). One
+/// scope a forward pass: weights are rounded once in each.
+class Bfloat16Scope {
+ public:
+  Bfloat16Scope();
+  ~Bfloat16Scope();
+  Bfloat16Scope(const Bfloat16Scope&) = delete;
+  Bfloat16Scope& operator=(const Bfloat16Scope&) = delete;
+};
+
 /// Whether this CPU computes with bfloat16 by instructions of its own (AVX-512 BF16, AMX).
 bool has_fast_bfloat16();
 

@@ -48,6 +48,12 @@ std::vector<EngineTrial> answer_engine_query(const EngineQuery& query) {
                       {.fused = true, .bfloat16 = query.bfloat16, .timing_workers = query.workers});
 }
 
+at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const std::vector<Sample>& samples,
+                        const InputSpec& input) {
+  const auto paths = paths_of(samples, backbone.device().is_cpu() ? kRows : kRowsOnGpu);
+  return rows_at(backbone, boundary, normalized(paths, input));
+}
+
 FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::size_t to,
                                const std::vector<Sample>& samples, std::size_t rows) {
   if (from == to) return [](const at::Tensor& same) { return same; };
@@ -60,8 +66,7 @@ FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::
 FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, const std::vector<Sample>& samples,
                                   std::size_t rows) {
   const auto [from, to] = between;
-  const auto paths = paths_of(samples, backbone.device().is_cpu() ? kRows : kRowsOnGpu);
-  const at::Tensor example = rows_at(backbone, from, normalized(paths, options_.input));
+  const at::Tensor example = example_rows(backbone, from, samples, options_.input);
   if (const auto known = plans_.find(between); known != plans_.end())
     return FrozenEngine(backbone, from, to, known->second, example);
   if (rows < kWorthSearching) return FrozenEngine(backbone, from, to, plans_[between] = {}, example);

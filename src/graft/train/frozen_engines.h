@@ -33,6 +33,10 @@ using EngineProbe = std::function<std::optional<EnginePlan>(const EngineQuery& q
 /// Answers a query in this process, crash or no crash: what a probe's child does. The best engine first.
 std::vector<EngineTrial> answer_engine_query(const EngineQuery& query);
 
+/// What crosses a boundary for a few of the samples, computed plainly: float [n, …], n what engines take at once.
+at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const std::vector<Sample>& samples,
+                        const InputSpec& input);
+
 /// The frozen parts of one backbone as functions, each compiled once.
 class FrozenEngines {
  public:

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "graft/core/error.h"
+#include "graft/core/runtime.h"
 
 namespace graft {
 namespace {
@@ -73,11 +75,27 @@ void Network::train() {
                   selection_.head.empty() ? BatchNormStatistics::kFrozen : BatchNormStatistics::kUpdate);
 }
 
-at::Tensor Network::logits(at::Tensor activations) {
+void Network::compute_in(StepFormat format) {
+  format_ = format;
+  for (const auto& [name, parameter] : backbone_.parameters())
+    if (parameter.dim() == 4) parameter.set_data(parameter.detach().contiguous(layout()));
+}
+
+at::MemoryFormat Network::layout() const {
+  return format_ == StepFormat::kPlain ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+}
+
+at::Tensor Network::features(at::Tensor activations) {
   activations = activations.to(device_);
-  if (boundary_ < backbone_.last_boundary())
-    activations = backbone_.part(boundary_, backbone_.last_boundary())({activations}).toTensor();
-  return head_.forward({activations}).toTensor();
+  if (boundary_ == backbone_.last_boundary()) return activations;
+  std::optional<Bfloat16Scope> bfloat16;
+  if (format_ == StepFormat::kBfloat16) bfloat16.emplace();
+  if (activations.dim() == 4) activations = activations.contiguous(layout());
+  return backbone_.part(boundary_, backbone_.last_boundary())({activations}).toTensor().to(at::kFloat);
+}
+
+at::Tensor Network::logits(at::Tensor activations) {
+  return head_.forward({features(std::move(activations))}).toTensor();
 }
 
 std::vector<ParameterGroup> Network::parameter_groups(double layer_lr_decay) const {

@@ -11,6 +11,13 @@
 
 namespace graft {
 
+/// How the backbone's layers that train are computed; weights, their gradients and the head are float32 in all of them.
+enum class StepFormat {
+  kPlain,
+  kChannelsLast,  ///< maps and convolutions' weights
+  kBfloat16,      ///< products in bfloat16 (at::autocast), in channels_last
+};
+
 /// A backbone with a head grafted on: what trains.
 class Network {
  public:
@@ -29,7 +36,11 @@ class Network {
   /// Puts everything into eval mode, or back into the modes of the selection.
   void eval();
   void train();
-  /// What crosses the boundary (on any device; may be written to) -> logits [N, classes].
+  /// How what trains of the backbone is computed from here on; plain at first.
+  void compute_in(StepFormat format);
+  /// What crosses the boundary (on any device; may be written to) -> float [N, num_features].
+  at::Tensor features(at::Tensor activations);
+  /// The same -> logits [N, classes].
   at::Tensor logits(at::Tensor activations);
 
   /// The trained parameters: the head at scale 1, each stage below it at `layer_lr_decay` times the one above; weights
@@ -48,12 +59,15 @@ class Network {
   std::map<std::string, at::Tensor> tensors(const std::vector<TrainSelection>& selections, bool with_buffers) const;
 
  private:
+  at::MemoryFormat layout() const;
+
   Backbone backbone_;
   torch::jit::Module head_;
   c10::Device device_;
   TrainSelection selection_;
   BatchNormStatistics statistics_ = BatchNormStatistics::kFrozen;
   std::size_t boundary_ = 0;
+  StepFormat format_ = StepFormat::kPlain;
 };
 
 /// Copies of tensors, detached from what trains.

@@ -8,6 +8,7 @@
 #include "graft/head/build_head.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
+#include "graft/train/step_format.h"
 #include "graft/train/stored_run.h"
 
 namespace graft {
@@ -77,7 +78,8 @@ PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t me
       train(source_of(spec.recipe, dataset.of(Split::kTrain), spec.recipe.augment),
             activation_options(spec, memory, listener), engines),
       val(source_of(spec.recipe, dataset.of(Split::kVal), {}), activation_options(spec, memory, listener), engines),
-      recipe_(spec.recipe) {}
+      recipe_(spec.recipe),
+      message_(listener.message) {}
 
 std::map<std::string, at::Tensor> PreparedRun::tensors() const {
   const bool statistics_move = std::ranges::any_of(
@@ -97,6 +99,25 @@ void PreparedRun::begin_phase(std::size_t phase) {
   network.select(selections[phase], begun.batch_norm);
   for (FrozenActivations* activations : {&train, &val})
     activations->prepare(network.backbone(), network.boundary(), shared_boundary(phase), begun.epochs);
+  if (network.boundary() < network.backbone().last_boundary()) choose_step_format(phase);
+}
+
+void PreparedRun::choose_step_format(std::size_t phase) {
+  if (const auto known = formats_.find(phase); known != formats_.end()) return network.compute_in(known->second);
+  const at::Tensor rows = example_rows(network.backbone(), network.boundary(), val.samples(), recipe_.input);
+  const StepTrial trial = graft::choose_step_format(network, rows, recipe_.precision == "auto");
+  formats_[phase] = trial.format;
+  message_(c10::str("layers that train: ", to_string(trial.format), ", cosine to the plain way ", trial.error.cosine));
+}
+
+Json PreparedRun::step_formats() const {
+  Json formats = Json::object();
+  for (const auto& [phase, format] : formats_) formats[std::to_string(phase)] = to_string(format);
+  return formats;
+}
+
+void PreparedRun::use_step_formats(const Json& formats) {
+  for (const auto& [phase, name] : formats.items()) formats_[std::stoul(phase)] = step_format(name.get<std::string>());
 }
 
 void PreparedRun::end_phase() {

@@ -41,6 +41,10 @@ class PreparedRun {
   /// The tensors that the run may change.
   std::map<std::string, at::Tensor> tensors() const;
   void begin_phase(std::size_t phase);
+  /// How the layers that train are computed, a name by the phase's number; a run that goes on with these computes the same
+  /// bits.
+  Json step_formats() const;
+  void use_step_formats(const Json& formats);
   /// Forgets what was computed with layers that the phase has trained.
   void end_phase();
   /// How the frozen layers of the phase are computed, for people.
@@ -52,7 +56,11 @@ class PreparedRun {
   /// The shallowest boundary of this phase and all later ones.
   std::size_t shared_boundary(std::size_t phase) const;
 
+  void choose_step_format(std::size_t phase);
+
   const Recipe& recipe_;  // of the spec
+  std::function<void(const std::string&)> message_;
+  std::map<std::size_t, StepFormat> formats_;  // by phase
 };
 
 }  // namespace graft

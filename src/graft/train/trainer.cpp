@@ -23,11 +23,6 @@
 #include "graft/train/training_samples.h"
 
 namespace graft {
-namespace {
-
-constexpr int kCheckpointFormat = 1;
-
-}  // namespace
 
 class Trainer::Run {
  public:
@@ -102,14 +97,14 @@ class Trainer::Run {
     count_time();
     const auto base = std::filesystem::absolute(folder_.path());
     Checkpoint checkpoint;
-    checkpoint.state = {{"graft_checkpoint", kCheckpointFormat},
-                        {"recipe", to_json(recipe(), base)},
+    checkpoint.state = {{"recipe", to_json(recipe(), base)},
                         {"data", std::filesystem::absolute(spec_.data).lexically_proximate(base).generic_string()},
                         {"backbone_facts", spec_.backbone_facts},
                         {"data_sha256", digest_of(parts().dataset)},
                         {"threads", thread_count()},
                         {"memory", parts().memory},
                         {"engines", parts().engines.plans()},
+                        {"step_formats", parts().step_formats()},
                         {"progress", to_json(progress_)}};
     checkpoint.put("network", parts().tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
@@ -123,6 +118,7 @@ class Trainer::Run {
   void restore() {
     check_same_data(*resumed_, parts().dataset);
     parts().engines.use_plans(resumed_->last.state.at("engines"));
+    parts().use_step_formats(resumed_->last.state.at("step_formats"));
     restore_tensors(parts().tensors(), resumed_->last.under("network"),
                     "checkpoint '" + folder_.last_checkpoint().string() + "'");
     best_.restore(folder_, *resumed_);
