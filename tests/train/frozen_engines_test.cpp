@@ -42,14 +42,14 @@ class FrozenEnginesTest : public testing::Test {
 
 TEST_F(FrozenEnginesTest, AFewRowsAreComputedPlainlyAtOnce) {
   auto engines = this->engines(EnginePlan{"onednn", 0});
-  EXPECT_EQ(compute(engines, 199).sizes(), (std::vector<std::int64_t>{3, 32}));
+  EXPECT_EQ(compute(engines, 99).sizes(), (std::vector<std::int64_t>{3, 32}));
   EXPECT_THAT(asked_, testing::IsEmpty());
   EXPECT_EQ(engines.plans()[0].at("engine"), "plain");
 }
 
 TEST_F(FrozenEnginesTest, MoreAreWorthAMemoryAndManyASearch) {
   auto few = engines(std::nullopt), many = engines(std::nullopt);
-  compute(few, 200);
+  compute(few, 100);
   compute(many, 1000);
   EXPECT_THAT(asked_, testing::ElementsAre(false, true));
 }

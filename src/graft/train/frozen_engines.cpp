@@ -14,7 +14,7 @@ constexpr std::size_t kRows = 8;
 constexpr std::size_t kRowsOnGpu = 64;
 /// Rows from which a search saves more time than it takes: among what cannot crash, and by a probe. Counted, not timed,
 /// so that equal runs choose alike.
-constexpr std::size_t kWorthSearching = 200;
+constexpr std::size_t kWorthSearching = 100;
 constexpr std::size_t kWorthProbing = 1000;
 
 at::Tensor normalized(const std::vector<std::filesystem::path>& images, const InputSpec& input) {

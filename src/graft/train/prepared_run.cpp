@@ -54,7 +54,17 @@ ImageSource source_of(const Recipe& recipe, std::vector<Sample> samples, const A
   return {std::move(samples), recipe.input, augmentation, recipe.batch_size, thread_count()};
 }
 
-FrozenActivations::Options activation_options(const RunSpec& spec, std::size_t memory,
+FrozenEngines::Options engine_options(const RunSpec& spec, bool bfloat16, const PreparedRun::Listener& listener) {
+  return {spec.recipe.input, bfloat16, thread_count(), spec.environment.engine_probe, listener.message};
+}
+
+std::optional<FrozenEngines> float32_engines(const RunSpec& spec, c10::Device device,
+                                             const PreparedRun::Listener& listener) {
+  if (spec.recipe.precision != "auto" || !device.is_cpu() || !has_fast_bfloat16()) return std::nullopt;
+  return FrozenEngines(engine_options(spec, /*bfloat16=*/false, listener));
+}
+
+FrozenActivations::Options activation_options(const RunSpec& spec, const std::string& precision, std::size_t memory,
                                               const PreparedRun::Listener& listener) {
   const Recipe& recipe = spec.recipe;
   return {.keep = recipe.activations,
@@ -62,7 +72,7 @@ FrozenActivations::Options activation_options(const RunSpec& spec, std::size_t m
           .seed = recipe.seed,
           .memory = memory,
           .stores = spec.environment.stores,
-          .precision = recipe.precision,
+          .precision = precision,
           .message = listener.message};
 }
 
@@ -73,11 +83,13 @@ PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t me
       network(make_network(spec, dataset, device, listener)),
       selections(select_all(spec.recipe, network)),
       memory(memory_given > 0 ? memory_given : available_memory() / 2),
-      engines({spec.recipe.input, spec.recipe.precision == "auto", thread_count(), spec.environment.engine_probe,
-               listener.message}),
+      engines(engine_options(spec, spec.recipe.precision == "auto", listener)),
+      val_engines(float32_engines(spec, device, listener)),
       train(source_of(spec.recipe, dataset.of(Split::kTrain), spec.recipe.augment),
-            activation_options(spec, memory, listener), engines),
-      val(source_of(spec.recipe, dataset.of(Split::kVal), {}), activation_options(spec, memory, listener), engines),
+            activation_options(spec, spec.recipe.precision, memory, listener), engines),
+      val(source_of(spec.recipe, dataset.of(Split::kVal), {}),
+          activation_options(spec, val_engines ? "fp32" : spec.recipe.precision, memory, listener),
+          val_engines ? *val_engines : engines),
       recipe_(spec.recipe),
       message_(listener.message) {}
 
@@ -110,20 +122,26 @@ void PreparedRun::choose_step_format(std::size_t phase) {
   message_(c10::str("layers that train: ", to_string(trial.format), ", cosine to the plain way ", trial.error.cosine));
 }
 
-Json PreparedRun::step_formats() const {
+Json PreparedRun::ways() const {
   Json formats = Json::object();
   for (const auto& [phase, format] : formats_) formats[std::to_string(phase)] = to_string(format);
-  return formats;
+  return {{"train", engines.plans()},
+          {"val", val_engines ? val_engines->plans() : Json::array()},
+          {"steps", std::move(formats)}};
 }
 
-void PreparedRun::use_step_formats(const Json& formats) {
-  for (const auto& [phase, name] : formats.items()) formats_[std::stoul(phase)] = step_format(name.get<std::string>());
+void PreparedRun::use_ways(const Json& ways) {
+  engines.use_plans(ways.at("train"));
+  if (val_engines) val_engines->use_plans(ways.at("val"));
+  for (const auto& [phase, name] : ways.at("steps").items())
+    formats_[std::stoul(phase)] = step_format(name.get<std::string>());
 }
 
 void PreparedRun::end_phase() {
   train.trained_above(network.boundary());
   val.trained_above(network.boundary());
   engines.trained_above(network.boundary());
+  if (val_engines) val_engines->trained_above(network.boundary());
 }
 
 std::string PreparedRun::plan_text() const {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,16 +36,17 @@ class PreparedRun {
   std::vector<TrainSelection> selections;  ///< one a phase
   std::size_t memory;                      ///< bytes that kept activations may take
   FrozenEngines engines;
+  /// Float32 ones where `engines` may use bfloat16: what is validated is then what the exported file will give.
+  std::optional<FrozenEngines> val_engines;
   FrozenActivations train;
   FrozenActivations val;
 
   /// The tensors that the run may change.
   std::map<std::string, at::Tensor> tensors() const;
   void begin_phase(std::size_t phase);
-  /// How the layers that train are computed, a name by the phase's number; a run that goes on with these computes the same
-  /// bits.
-  Json step_formats() const;
-  void use_step_formats(const Json& formats);
+  /// How frozen layers and those that train are computed; a run that goes on with these computes the same bits.
+  Json ways() const;
+  void use_ways(const Json& ways);
   /// Forgets what was computed with layers that the phase has trained.
   void end_phase();
   /// How the frozen layers of the phase are computed, for people.

@@ -103,8 +103,7 @@ class Trainer::Run {
                         {"data_sha256", digest_of(parts().dataset)},
                         {"threads", thread_count()},
                         {"memory", parts().memory},
-                        {"engines", parts().engines.plans()},
-                        {"step_formats", parts().step_formats()},
+                        {"ways", parts().ways()},
                         {"progress", to_json(progress_)}};
     checkpoint.put("network", parts().tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
@@ -117,8 +116,7 @@ class Trainer::Run {
 
   void restore() {
     check_same_data(*resumed_, parts().dataset);
-    parts().engines.use_plans(resumed_->last.state.at("engines"));
-    parts().use_step_formats(resumed_->last.state.at("step_formats"));
+    parts().use_ways(resumed_->last.state.at("ways"));
     restore_tensors(parts().tensors(), resumed_->last.under("network"),
                     "checkpoint '" + folder_.last_checkpoint().string() + "'");
     best_.restore(folder_, *resumed_);
