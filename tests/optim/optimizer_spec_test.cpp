@@ -29,6 +29,8 @@ TEST(OptimizerSpec, DefaultsAreTorchs) {
         R"({"lion":{"lr":0.0001,"betas":[0.9,0.99],"weight_decay":0.0}})",
         R"({"lbfgs":{"lr":1.0,"max_iter":20,"max_eval":25,"tolerance_grad":1e-07,"tolerance_change":1e-09,)"
         R"("history_size":100,"line_search_fn":"none","C":1.0}})",
+        R"({"sam":{"rho":0.05,"adaptive":false,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
+        R"("weight_decay":0.01,"amsgrad":false}}}})",
         R"({"lookahead":{"k":6,"alpha":0.5,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
         R"("weight_decay":0.01,"amsgrad":false}}}})"})
     EXPECT_EQ(to_json(read(Json(Json::parse(text).begin().key()).dump(), problems)).dump(), text);
@@ -97,6 +99,9 @@ TEST(OptimizerSpec, LimitsAreExact) {
                           R"({"nadam": {"momentum_decay": -1}})",
                           R"({"lion": {"eps": 1e-8}})",
                           R"({"lion": {"betas": [0.9, 1]}})",
+                          R"({"sam": {"rho": 0}})",
+                          R"({"sam": {"adaptive": 1}})",
+                          R"({"sam": {"lr": 1}})",
                           R"({"lookahead": {"k": 0}})",
                           R"({"lookahead": {"k": 1.5}})",
                           R"({"lookahead": {"alpha": 0}})",
@@ -106,6 +111,22 @@ TEST(OptimizerSpec, LimitsAreExact) {
                           "[]",
                           "null"})
     EXPECT_FALSE(accepts(bad)) << bad;
+}
+
+TEST(OptimizerSpec, SamHoldsAnotherAndNothingHoldsSam) {
+  std::vector<Problem> problems;
+  const auto spec =
+      read(R"({"sam": {"optimizer": {"lookahead": {"optimizer": {"adagrad": {"lr": 0.25}}}}}})", problems);
+  EXPECT_EQ(spec.lr(), 0.25);
+  EXPECT_FALSE(spec.has_momentum());
+  EXPECT_TRUE(problems.empty());
+  for (const char* bad : {R"({"sam": {"optimizer": "sam"}})", R"({"sam": {"optimizer": "lbfgs"}})",
+                          R"({"lookahead": {"optimizer": "sam"}})"}) {
+    problems.clear();
+    const auto name = read(bad, problems).name;
+    ASSERT_EQ(problems.size(), 1U) << bad;
+    EXPECT_EQ(problems[0].subject, "optimizer." + name + ".optimizer");
+  }
 }
 
 TEST(OptimizerSpec, LookaheadHoldsAnother) {

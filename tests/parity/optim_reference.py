@@ -1,6 +1,6 @@
 """Writes what torch.optim, its schedulers, gradient clipping and timm.optim compute, for tests/optim to compare with.
 
-usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, schedules.pt, clip.pt and lbfgs.pt)
+usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, sam.pt, schedules.pt, clip.pt and lbfgs.pt)
 """
 import inspect
 import json
@@ -130,6 +130,16 @@ SCHEDULES = {
     "cyclic_no_momentum": ({"cyclic": {"base_lr": 0.1, "step_size_up": 0.01, "step_size_down": 1,
                                        "cycle_momentum": False}}, 2, 27),
 }
+
+# round optimizers of the table
+SAMS = {
+    "sam": {"sam": {"optimizer": {"sgd": {"lr": 0.1}}}},
+    "sam_wide": {"sam": {"rho": 2.0, "optimizer": {"sgd": {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}}}},
+    "sam_adamw": {"sam": {"rho": 0.5}},
+    "adaptive": {"sam": {"rho": 0.5, "adaptive": True, "optimizer": {"sgd": {"lr": 0.1, "momentum": 0.9}}}},
+    "adaptive_adam": {"sam": {"rho": 2.0, "adaptive": True, "optimizer": {"adam": {"lr": 0.02}}}},
+}
+SAM_STEPS = 20
 
 # of parameters of several shapes and types; "double" is float64
 CLIPS = {
@@ -273,6 +283,51 @@ def optimizers():
     return saved
 
 
+def highest_nearby(parameters, rho, adaptive):
+    """What is added (Foret et al. 2021; Kwon et al. 2021, with the magnitudes of the weights as T)."""
+    sizes = [parameter.detach().abs() if adaptive else torch.ones_like(parameter) for parameter in parameters]
+    norm = torch.sqrt(sum(((size * parameter.grad)**2).sum() for size, parameter in zip(sizes, parameters)))
+    return [rho * size**2 * parameter.grad / norm for size, parameter in zip(sizes, parameters)]
+
+
+def sams():
+    """A small network in float64, its bias at half the learning rate and without weight decay."""
+    generator = torch.Generator().manual_seed(9)
+    saved = {"features": torch.randn((30, 4), generator=generator, dtype=torch.float64),
+             "targets": torch.randint(0, 3, (30,), generator=generator),
+             "initial/weight": torch.randn((3, 4), generator=generator, dtype=torch.float64),
+             "initial/bias": torch.randn(3, generator=generator, dtype=torch.float64)}
+    for case, spec in SAMS.items():
+        options = spec["sam"]
+        inner = options.get("optimizer", "adamw")
+        weight, bias = (torch.nn.Parameter(saved[f"initial/{name}"].clone()) for name in ("weight", "bias"))
+        optimizer, _ = make_optimizer(inner, [
+            {"params": [weight]}, {"params": [bias], "lr": learning_rate(inner) * 0.5, "weight_decay": 0.0}])
+
+        def gradient():
+            optimizer.zero_grad()
+            logits = torch.tanh(saved["features"] @ weight.T + bias)
+            torch.nn.functional.cross_entropy(logits, saved["targets"]).backward()
+
+        path = []
+        for _ in range(SAM_STEPS):
+            gradient()
+            stood = [weight.detach().clone(), bias.detach().clone()]
+            with torch.no_grad():
+                for parameter, move in zip((weight, bias), highest_nearby((weight, bias), options.get("rho", 0.05),
+                                                                         options.get("adaptive", False))):
+                    parameter += move
+            gradient()
+            with torch.no_grad():
+                weight.copy_(stood[0]), bias.copy_(stood[1])
+            optimizer.step()
+            path.append((weight.detach().clone(), bias.detach().clone()))
+        saved[f"{case}/optimizer"] = text(spec)
+        saved[f"{case}/weight"] = torch.stack([step[0] for step in path])
+        saved[f"{case}/bias"] = torch.stack([step[1] for step in path])
+    return saved
+
+
 def schedules():
     saved = {}
     lr, momentum = 0.4, 0.123
@@ -354,6 +409,7 @@ if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "optim"
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(optimizers(), folder / "optimizers.pt")
+    torch.save(sams(), folder / "sam.pt")
     torch.save(schedules(), folder / "schedules.pt")
     torch.save(clips(), folder / "clip.pt")
     torch.save(minimisers(), folder / "lbfgs.pt")

@@ -171,6 +171,30 @@ TEST(Trainer, LookaheadIsResumedBitIdentical) {
   expect_resumed_bit_identical(recipe, {10});
 }
 
+TEST(Trainer, SamOfNoRadiusIsWhatItWraps) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["phases"].erase(0);
+  recipe["phases"][0]["batch_norm"] = "update";
+  recipe["phases"][0]["accumulate"] = 2;
+  train(recipe, folder / "plain");
+  auto& optimizer = recipe["phases"][0]["optimizer"];
+  optimizer = {{"sam", {{"rho", 1e-30}, {"optimizer", optimizer}}}};  // too small to move a float
+  train(recipe, folder / "wrapped");
+  EXPECT_EQ(digest(folder / "wrapped"), digest(folder / "plain"));
+  optimizer["sam"]["rho"] = 0.5;
+  train(recipe, folder / "sharp");
+  EXPECT_NE(digest(folder / "sharp"), digest(folder / "plain"));
+}
+
+TEST(Trainer, SamIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["phases"][1]["optimizer"] =
+      Json::parse(R"({"sam": {"adaptive": true, "optimizer": {"nadam": {"lr": 0.01}}}})");
+  recipe["phases"][1]["clip"] = Json::parse(R"({"norm": 0.1})");
+  expect_resumed_bit_identical(recipe, {10});
+}
+
 Json linear_probe() {
   Json json = small_recipe();
   lay_over(json, preset_recipe("linear"));

@@ -1,5 +1,7 @@
 #include "graft/optim/optimizer_rules.h"
 
+#include <algorithm>
+
 #include "graft/core/option_table.h"
 
 namespace graft {
@@ -8,7 +10,7 @@ namespace {
 const OptionTable<OptimizerRow>& table() {
   static const OptionTable<OptimizerRow> kTable({sgd_row(), adam_row(), adamw_row(), nadam_row(), radam_row(),
                                                  adamax_row(), adagrad_row(), rmsprop_row(), adadelta_row(), lion_row(),
-                                                 lookahead_row(), lbfgs_row()});
+                                                 lookahead_row(), sam_row(), lbfgs_row()});
   return kTable;
 }
 
@@ -35,6 +37,23 @@ void read_eps(JsonReader& reader, Json& options, double fallback) {
 
 void read_weight_decay(JsonReader& reader, Json& options, double fallback) {
   options["weight_decay"] = reader.number("weight_decay", fallback, Range::at_least(0));
+}
+
+void read_inner_rule(JsonReader& reader, Json& options, const std::vector<std::string>& others) {
+  options["optimizer"] = to_json(OptimizerSpec{});
+  const Json* value = reader.member("optimizer");
+  if (value == nullptr) return;
+  const OptimizerSpec inner = read_optimizer_spec(*value, reader.path_of("optimizer"), reader.problems());
+  if (inner.full_batch() || std::find(others.begin(), others.end(), inner.name) != others.end())
+    reader.problem("optimizer", "is " + inner.name, "a rule that takes steps of its own",
+                   inner.name == "sam" ? "sam wraps the others: {\"sam\": {\"optimizer\": …}}" : "");
+  else
+    options["optimizer"] = Json{{inner.name, inner.options}};
+}
+
+std::unique_ptr<UpdateRule> make_inner_rule(const Json& options) {
+  const auto inner = options.at("optimizer").begin();
+  return make_update_rule({inner.key(), inner.value()});
 }
 
 double OptimizerSpec::lr() const { return stepping_options(*this).at("lr").get<double>(); }

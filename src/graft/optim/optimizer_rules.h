@@ -2,6 +2,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "graft/core/json.h"
 #include "graft/optim/update_rule.h"
@@ -32,10 +33,15 @@ OptimizerRow rmsprop_row();
 OptimizerRow adadelta_row();
 OptimizerRow lion_row();
 OptimizerRow lookahead_row();
+OptimizerRow sam_row();
 OptimizerRow lbfgs_row();
 
 /// The rule alone, without parameters. @throws Error when an option is unknown or out of range.
 std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec);
+
+/// The member "optimizer" of a rule that wraps another: any that takes steps but those named in `others`.
+void read_inner_rule(JsonReader& reader, Json& options, const std::vector<std::string>& others);
+std::unique_ptr<UpdateRule> make_inner_rule(const Json& options);
 
 inline constexpr Range kBelowOne{.low = 0, .high = 1, .high_open = true};
 

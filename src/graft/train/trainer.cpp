@@ -20,6 +20,7 @@
 #include "graft/train/run_log.h"
 #include "graft/train/stopwatch.h"
 #include "graft/train/stored_run.h"
+#include "graft/train/take_gradient.h"
 #include "graft/train/training_samples.h"
 
 namespace graft {
@@ -234,16 +235,19 @@ class Trainer::Run {
 
   void train_step(const at::Tensor& activations, const std::vector<std::int64_t>& rows) {
     const std::int64_t step = progress_.epoch * steps_per_epoch_ + progress_.step;
-    seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
     const at::Tensor index = torch::tensor(rows);
     const double weight = weight_of(index);
-    double value = 0;
-    optimizer_->zero_grad();
-    for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
-      const auto size = static_cast<std::int64_t>(part.size());
-      const at::Tensor of_part = index.narrow(0, part.front(), size);
-      value += add_gradient(activations.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
-    }
+    const double value = take_gradient(*optimizer_, parts().network, activations, [&](const at::Tensor& given) {
+      seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
+      optimizer_->zero_grad();
+      double sum = 0;
+      for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
+        const auto size = static_cast<std::int64_t>(part.size());
+        const at::Tensor of_part = index.narrow(0, part.front(), size);
+        sum += add_gradient(given.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
+      }
+      return sum;
+    });
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
     if (average_) average_->update(step + 1);
