@@ -131,6 +131,18 @@ SCHEDULES = {
                                        "cycle_momentum": False}}, 2, 27),
 }
 
+# name: (recipe's schedule, whether more is better)
+PLATEAUS = {
+    "plateau": ({"reduce_on_plateau": {}}, True),
+    "plateau_impatient": ({"reduce_on_plateau": {"patience": 0, "factor": 0.5}}, True),
+    "plateau_loss": ({"reduce_on_plateau": {"patience": 2, "factor": 0.3, "threshold": 0.1}}, False),
+    "plateau_absolute": ({"reduce_on_plateau": {"patience": 1, "threshold": 0.2, "threshold_mode": "abs"}}, True),
+    "plateau_absolute_loss": ({"reduce_on_plateau": {"patience": 1, "factor": 0.5, "threshold": 0.2,
+                                                     "threshold_mode": "abs"}}, False),
+    "plateau_cooldown": ({"reduce_on_plateau": {"patience": 1, "factor": 0.5, "cooldown": 3}}, True),
+    "plateau_floor": ({"reduce_on_plateau": {"patience": 0, "factor": 0.5, "min_lr": 0.03, "eps": 0.05}}, False),
+}
+
 # round optimizers of the table
 SAMS = {
     "sam": {"sam": {"optimizer": {"sgd": {"lr": 0.1}}}},
@@ -344,6 +356,21 @@ def schedules():
         saved[f"{case}/schedule"] = text(spec)
         saved[f"{case}/plan"] = torch.tensor([epochs, steps_per_epoch])
         saved[f"{case}/settings"] = torch.tensor(rows, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(11)
+    epochs, steps_per_epoch = 40, 2
+    for case, (spec, more_is_better) in PLATEAUS.items():
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr, momentum=momentum)
+        scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, "max" if more_is_better else "min", **named(spec)[1])
+        trend = torch.linspace(0.2, 0.8, epochs, dtype=torch.float64) * (1 if more_is_better else -1)
+        measured = 1 + trend + 0.2 * torch.randn(epochs, generator=generator, dtype=torch.float64)
+        rows = []
+        for value in measured:
+            rows += [[optimizer.param_groups[0]["lr"], momentum]] * steps_per_epoch
+            scheduler.step(value.item())
+        saved[f"{case}/schedule"] = text(spec)
+        saved[f"{case}/plan"] = torch.tensor([epochs, steps_per_epoch])
+        saved[f"{case}/settings"] = torch.tensor(rows, dtype=torch.float64)
+        saved[f"{case}/measured"], saved[f"{case}/more_is_better"] = measured, torch.tensor(more_is_better)
     saved["lr"] = torch.tensor(lr, dtype=torch.float64)
     saved["momentum"] = torch.tensor(momentum, dtype=torch.float64)
     return saved

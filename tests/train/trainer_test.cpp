@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <sstream>
+
 #include "graft/artifact/artifact.h"
 #include "graft/artifact/predictor.h"
 #include "graft/artifact/verify.h"
@@ -169,6 +171,22 @@ TEST(Trainer, LookaheadIsResumedBitIdentical) {
   recipe["phases"][1]["optimizer"] = Json::parse(R"({"lookahead": {"k": 2, "optimizer": {"nadam": {"lr": 0.01}}}})");
   recipe["phases"][1]["clip"] = Json::parse(R"({"norm": 0.1})");
   expect_resumed_bit_identical(recipe, {10});
+}
+
+TEST(Trainer, ARateThatGoesByTheMetricIsResumedBitIdentical) {
+  Json recipe = small_recipe();
+  recipe["stop"]["metric"] = "weighted_f1";
+  recipe["phases"][0]["optimizer"] = Json::parse(R"({"adamw": {"lr": 0.01}})");
+  // Nothing is ever better by so much: from the third epoch on the rate is halved.
+  recipe["phases"][0]["schedule"] =
+      Json::parse(R"({"reduce_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 9, "threshold_mode": "abs"}})");
+  expect_resumed_bit_identical(recipe, {4, 8});
+  test::TemporaryFolder folder;
+  train(recipe, folder / "run");
+  std::istringstream history(read_file(folder / "run/history.jsonl"));
+  std::vector<double> rates;
+  for (std::string line; std::getline(history, line);) rates.push_back(Json::parse(line)["lr"]["head"].get<double>());
+  EXPECT_THAT(rates, testing::ElementsAre(0.01, 0.01, 0.005));
 }
 
 TEST(Trainer, SamOfNoRadiusIsWhatItWraps) {

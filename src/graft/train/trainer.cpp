@@ -148,7 +148,6 @@ class Trainer::Run {
     loss_ = make_loss(recipe().loss, class_counts);
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
-    schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(), {phase().epochs, steps_per_epoch_});
     targets_ = labels_of(samples);
     weights_ = loss_weights(recipe().balance, samples, class_counts);
     tell(&Observer::on_phase,
@@ -162,6 +161,8 @@ class Trainer::Run {
     begin_phase();
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
       const Stopwatch watch;
+      schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(),
+                                {phase().epochs, steps_per_epoch_, measured_so_far()});
       const bool trained = phase().optimizer.full_batch() ? train_on_all() : train_epoch();
       const auto metrics = trained ? validate() : std::nullopt;
       progress_.epoch_seconds += watch.seconds();
@@ -181,6 +182,11 @@ class Trainer::Run {
     progress_.start_phase(progress_.phase + 1);
     save();
     return true;
+  }
+
+  Measured measured_so_far() const {
+    const std::string& metric = recipe().stop.metric;
+    return {values_of(progress_.history, phase().name, metric), is_better(metric, 1, 0)};
   }
 
   bool out_of_patience() const {
@@ -327,6 +333,7 @@ class Trainer::Run {
                                  {"best", best},
                                  {"seconds", record.seconds},
                                  {"images_per_second", images / record.seconds}});
+    progress_.history.back()["val_" + recipe().stop.metric] = value;
     tell(&Observer::on_epoch, record);
   }
 
