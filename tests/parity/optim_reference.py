@@ -1,6 +1,7 @@
 """Writes what torch.optim, its schedulers, gradient clipping and timm.optim compute, for tests/optim to compare with.
 
-usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, sam.pt, schedules.pt, clip.pt and lbfgs.pt)
+usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, sam.pt, schedules.pt, clip.pt, penalties.pt and
+lbfgs.pt)
 """
 import inspect
 import json
@@ -158,6 +159,14 @@ CLIPS = {
     "norm": {"norm": 1.0}, "norm_wide": {"norm": 1e4}, "norm_tight": {"norm": 1e-3},
     "value": {"value": 0.5}, "value_tight": {"value": 1e-6}, "value_wide": {"value": 1e3},
     "adaptive": {"adaptive": 0.01}, "adaptive_wide": {"adaptive": 3.0}, "none": "none",
+}
+
+PENALTIES = {
+    "l1": {"l1": {}}, "l1_all": {"l1": {"alpha": 0.3, "biases": True}},
+    "l2": {"l2": {}}, "l2_all": {"l2": {"alpha": 0.3, "biases": True}},
+    "elasticnet": {"elasticnet": {}}, "elasticnet_all": {"elasticnet": {"alpha": 0.3, "l1_ratio": 0.7, "biases": True}},
+    "l2_sp": {"l2_sp": {}}, "l2_sp_all": {"l2_sp": {"alpha": 0.3, "beta": 2.0, "biases": True}},
+    "l2_sp_backbone": {"l2_sp": {"alpha": 0.3, "beta": 0.0}},
 }
 
 # name: (function, torch.optim.LBFGS's options); minimised with max_iter 1, 2, 3, … MINIMISER_STEPS
@@ -401,6 +410,39 @@ def clips():
     return saved
 
 
+def penalty_value(name, parameters, pretrained, alpha=None, beta=0.01, l1_ratio=0.15, biases=False):
+    """scikit-learn's formulas for SGDClassifier; Li et al. 2018."""
+    alpha = (0.01 if name == "l2_sp" else 1e-4) if alpha is None else alpha
+    value = torch.zeros((), dtype=torch.float64)
+    for key, w in parameters.items():
+        if key.endswith("bias") and not biases:
+            continue
+        ratio = {"l1": 1.0, "elasticnet": l1_ratio}.get(name, 0.0)
+        strength = beta if name == "l2_sp" and key.startswith("head.") else alpha
+        origin = pretrained.get(key, 0.0) if name == "l2_sp" else 0.0
+        value = value + strength * (ratio * w.abs().sum() + (1 - ratio) / 2 * ((w - origin)**2).sum())
+    return value
+
+
+def penalties():
+    generator = torch.Generator().manual_seed(12)
+    shapes = {"head.weight": (3, 4), "head.bias": (3,), "backbone.weight": (4, 3, 2, 2), "backbone.bias": (4,)}
+    start = {key: torch.randn(shape, generator=generator, dtype=torch.float64) for key, shape in shapes.items()}
+    pretrained = {key: torch.randn(shape, generator=generator, dtype=torch.float64)
+                  for key, shape in shapes.items() if key.startswith("backbone.")}
+    saved = {**{f"parameters/{key}": value for key, value in start.items()},
+             **{f"pretrained/{key}": value for key, value in pretrained.items()}}
+    for case, spec in PENALTIES.items():
+        (name, options), = spec.items()
+        parameters = {key: value.clone().requires_grad_() for key, value in start.items()}
+        value = penalty_value(name, parameters, pretrained, **options)
+        value.backward()
+        saved[f"{case}/penalty"], saved[f"{case}/value"] = text(spec), value.detach()
+        for key, parameter in parameters.items():
+            saved[f"{case}/{key}"] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+    return saved
+
+
 def minimisers():
     generator = torch.Generator().manual_seed(7)
     features = torch.randn((30, 4), generator=generator, dtype=torch.float64)
@@ -439,4 +481,5 @@ if __name__ == "__main__":
     torch.save(sams(), folder / "sam.pt")
     torch.save(schedules(), folder / "schedules.pt")
     torch.save(clips(), folder / "clip.pt")
+    torch.save(penalties(), folder / "penalties.pt")
     torch.save(minimisers(), folder / "lbfgs.pt")

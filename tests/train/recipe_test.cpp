@@ -111,6 +111,7 @@ TEST(Recipe, APhaseOfAllImagesAtOnceHasNoSingleSteps) {
   EXPECT_EQ(subject_of("phases[0].clip={\"norm\": 1}"), "phases[0].clip");
   EXPECT_EQ(subject_of("phases[0].layer_lr_decay=0.5"), "phases[0].layer_lr_decay");
   EXPECT_EQ(subject_of("phases[0].average=ema"), "phases[0].average");
+  EXPECT_EQ(subject_of("phases[0].penalty=l2"), "phases[0].penalty");
   EXPECT_EQ(subject_of("phases[0].accumulate=2"), "phases[0].accumulate");
   EXPECT_EQ(subject_of("cache.activations=off"), "cache.activations");
   EXPECT_EQ(subject_of("data.balance=sampler"), "data.balance");

@@ -213,6 +213,27 @@ TEST(Trainer, SamIsResumedBitIdentical) {
   expect_resumed_bit_identical(recipe, {10});
 }
 
+TEST(Trainer, APenaltyIsAddedToTheLossOfAStep) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
+  const auto weight_of = [&](const std::string& name, const char* phase) {
+    recipe["phases"] = Json::array({Json::parse(phase)});
+    train(recipe, folder / name);
+    return load_checkpoint(folder / name / "checkpoint/last.pt").under("network").at("head.linear_0.weight");
+  };
+  const at::Tensor decayed = weight_of("decayed", R"({"optimizer": {"sgd": {"lr": 0.5, "weight_decay": 0.3}}})");
+  const char* penalised = R"({"optimizer": {"sgd": {"lr": 0.5}}, "penalty": {"l2": {"alpha": 0.3}}, "accumulate": 1})";
+  EXPECT_TRUE(at::allclose(weight_of("penalised", penalised), decayed, 1e-5, 1e-6));
+  EXPECT_FALSE(at::allclose(weight_of("plain", R"({"optimizer": {"sgd": {"lr": 0.5}}})"), decayed, 1e-2, 1e-3));
+}
+
+TEST(Trainer, WhatIsHeldToItsPretrainedWeightsIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["phases"][1]["penalty"] = Json::parse(R"({"l2_sp": {"alpha": 5, "biases": true}})");
+  expect_resumed_bit_identical(recipe, {10});
+}
+
 Json linear_probe() {
   Json json = small_recipe();
   lay_over(json, preset_recipe("linear"));

@@ -37,6 +37,7 @@ void check_phase(const Phase& phase, const std::string& path, std::vector<Proble
   check("schedule", schedule == to_json(ScheduleSpec{}), "is " + schedule.dump(), "\"constant\"");
   const Json clip = to_json(phase.clip);
   check("clip", clip == to_json(ClipSpec{}), "is " + clip.dump(), "\"none\"");
+  check("penalty", !phase.penalty.penalises(), "is " + phase.penalty.name, "none (C is its penalty)");
   check("average", !phase.average.averages(), "is " + phase.average.name, "none");
   check("accumulate", phase.accumulate == 1, "is " + std::to_string(phase.accumulate), "1");
   check("layer_lr_decay", phase.layer_lr_decay == 1, "is not 1", "1");

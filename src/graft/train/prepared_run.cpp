@@ -77,7 +77,10 @@ PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t me
       train(source_of(spec.recipe, dataset.of(Split::kTrain), spec.recipe.augment),
             activation_options(spec, memory, listener), engines),
       val(source_of(spec.recipe, dataset.of(Split::kVal), {}), activation_options(spec, memory, listener), engines),
-      recipe_(spec.recipe) {}
+      recipe_(spec.recipe) {
+  if (std::ranges::any_of(recipe_.phases, [](const Phase& phase) { return phase.penalty.holds_to_pretrained(); }))
+    pretrained = copy_tensors(tensors());
+}
 
 std::map<std::string, at::Tensor> PreparedRun::tensors() const {
   const bool statistics_move = std::ranges::any_of(

@@ -32,8 +32,9 @@ class PreparedRun {
 
   Dataset dataset;
   Network network;
-  std::vector<TrainSelection> selections;  ///< one a phase
-  std::size_t memory;                      ///< bytes that kept activations may take
+  std::vector<TrainSelection> selections;        ///< one a phase
+  std::map<std::string, at::Tensor> pretrained;  ///< tensors() before training, where a phase's penalty holds to them
+  std::size_t memory;                            ///< bytes that kept activations may take
   FrozenEngines engines;
   FrozenActivations train;
   FrozenActivations val;

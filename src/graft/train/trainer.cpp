@@ -141,6 +141,7 @@ class Trainer::Run {
     const auto class_counts = parts().dataset.class_counts(Split::kTrain);
     const bool full_batch = phase().optimizer.full_batch();
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
+    if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors());
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
@@ -252,6 +253,7 @@ class Trainer::Run {
         const at::Tensor of_part = index.narrow(0, part.front(), size);
         sum += add_gradient(given.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
       }
+      penalty_->add_gradient();
       return sum;
     });
     clip_gradients(phase().clip, optimizer_->groups());
@@ -362,6 +364,7 @@ class Trainer::Run {
   Progress before_;  // as the process before this one left it
   BestEpochs best_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<Penalty> penalty_;
   std::optional<WeightAverage> average_;
   Schedule schedule_;
   Loss loss_;
