@@ -93,6 +93,19 @@ TEST(Recipe, APhaseMayClipItsGradients) {
   }
 }
 
+TEST(Recipe, AnAverageStartsWithinItsPhase) {
+  Json json = complete("probe");
+  json["phases"][0]["average"] = {{"swa", {{"start", json["phases"][0]["epochs"]}}}};
+  EXPECT_EQ(read_recipe(json, "").phases[0].average.start(), json["phases"][0]["epochs"]);
+  json["phases"][0]["epochs"] = 2;
+  try {
+    read_recipe(json, "");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("phases[0].average.swa.start"));
+  }
+}
+
 TEST(Recipe, APhaseOfAllImagesAtOnceHasNoSingleSteps) {
   const auto subject_of = [](const std::string& assignment) {
     Json json = complete("linear");

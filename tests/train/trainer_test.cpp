@@ -298,6 +298,23 @@ TEST(Trainer, WhatIsAveragedIsWhatIsKept) {
 
 TEST(Trainer, AveragedWeightsAreResumedBitIdentical) { expect_resumed_bit_identical(averaged(), {2, 4, 7}); }
 
+TEST(Trainer, AMeanOfEpochsHasItsOwnStatisticsAndIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["phases"].erase(0);
+  recipe["phases"][0]["batch_norm"] = "update";
+  recipe["phases"][0]["average"] = Json::parse(R"({"swa": {"start": 1}})");
+  expect_resumed_bit_identical(recipe, {2, 6});
+  test::TemporaryFolder folder;
+  train(recipe, folder / "run");
+  const auto last = load_checkpoint(folder / "run/checkpoint/last.pt");
+  const auto mean = last.under("average"), trained = last.under("network");
+  const auto count = [](const auto& tensors) {
+    return tensors.at("head.batch_norm_0.num_batches_tracked").template item<std::int64_t>();
+  };
+  EXPECT_EQ(2 * count(mean), count(trained));  // those of one pass, of two epochs
+  EXPECT_FALSE(mean.at("head.batch_norm_0.running_var").equal(trained.at("head.batch_norm_0.running_var")));
+}
+
 TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();

@@ -42,6 +42,9 @@ void read_steps(JsonReader& reader, Phase& phase) {
                    "false beside " + phase.optimizer.name + ", which has no momentum", "");
   if (const Json* average = reader.member("average"))
     phase.average = read_average_spec(*average, reader.path_of("average"), problems);
+  if (problems.size() == before && phase.average.start() > phase.epochs)
+    reader.problem("average." + phase.average.name + ".start", "is " + std::to_string(phase.average.start()),
+                   "at most the phase's " + std::to_string(phase.epochs) + " epochs", "");
   phase.accumulate = reader.integer("accumulate", 1, Range::between(1, 1024));
   if (const Json* penalty = reader.member("penalty"))
     phase.penalty = read_penalty_spec(*penalty, reader.path_of("penalty"), problems);

@@ -9,6 +9,7 @@
 #include "graft/core/error.h"
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
+#include "graft/train/batch_statistics.h"
 #include "graft/train/best_epochs.h"
 #include "graft/train/checkpoint.h"
 #include "graft/train/evaluate.h"
@@ -143,12 +144,12 @@ class Trainer::Run {
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    if (phase().average.averages()) average_.emplace(phase().average, parts().tensors());
-    if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
-    resumed_.reset();
     loss_ = make_loss(recipe().loss, class_counts);
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
+    if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
+    if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
+    resumed_.reset();
     targets_ = labels_of(samples);
     weights_ = loss_weights(recipe().balance, samples, class_counts);
     tell(&Observer::on_phase,
@@ -287,9 +288,19 @@ class Trainer::Run {
   std::optional<ClassificationMetrics> validate() {
     if (!average_) return measure();
     average_->exchange();
-    const auto metrics = measure();
+    const auto metrics = estimate_statistics() ? measure() : std::nullopt;
     average_->exchange();
     return metrics;
+  }
+
+  /// Of averaged weights that have none of their own. False when a stop was asked for.
+  bool estimate_statistics() {
+    const auto epoch = static_cast<std::uint64_t>(progress_.epoch);
+    if (!phase().average.lacks_statistics(progress_.epoch + 1)) return true;
+    seed_torch(derive_seed(recipe().seed, "statistics", progress_.phase, epoch));
+    return update_batch_statistics(
+        parts().network, parts().train, recipe().batch_size, epoch,
+        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
   }
 
   std::optional<ClassificationMetrics> measure() {
