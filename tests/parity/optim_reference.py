@@ -1,7 +1,7 @@
 """Writes what torch.optim, its schedulers, gradient clipping and timm.optim compute, for tests/optim to compare with.
 
-usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, sam.pt, schedules.pt, clip.pt, penalties.pt and
-lbfgs.pt)
+usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, sam.pt, schedules.pt, clip.pt, penalties.pt, lbfgs.pt
+and newton.pt)
 """
 import inspect
 import json
@@ -9,6 +9,7 @@ import math
 import pathlib
 import sys
 
+import scipy.optimize
 import torch
 from torch.nn import utils as nn_utils
 from torch.optim import lr_scheduler
@@ -168,6 +169,15 @@ PENALTIES = {
     "l2_sp": {"l2_sp": {}}, "l2_sp_all": {"l2_sp": {"alpha": 0.3, "beta": 2.0, "biases": True}},
     "l2_sp_backbone": {"l2_sp": {"alpha": 0.3, "beta": 0.0}},
 }
+
+# name: (recipe's optimizer, how far out the start lies)
+SECOND_ORDER = {
+    "newton_cg": ({"newton_cg": {}}, 1), "newton_cg_far": ({"newton_cg": {}}, 3),
+    "gauss_newton": ({"gauss_newton": {}}, 1), "gauss_newton_far": ({"gauss_newton": {}}, 6),
+    "levenberg_marquardt": ({"levenberg_marquardt": {}}, 1), "levenberg_marquardt_far": ({"levenberg_marquardt": {}}, 6),
+    "levenberg_marquardt_options": ({"levenberg_marquardt": {"lambda": 3.0, "nu": 2.0}}, 6),
+}
+SECOND_ORDER_STEPS = 8
 
 # name: (function, torch.optim.LBFGS's options); minimised with max_iter 1, 2, 3, … MINIMISER_STEPS
 MINIMISERS = {
@@ -474,6 +484,83 @@ def minimisers():
     return saved
 
 
+def softmax_problem(features, targets):
+    """The functions of linear weights [3, 4] in one vector: value, gradient and generalised Gauss-Newton matrix, the
+    curvature of cross-entropy between the Jacobians of the logits."""
+    rows, width, classes = len(features), features.shape[1], 3
+    jacobian = torch.zeros((rows, classes, classes * width), dtype=torch.float64)
+    for k in range(classes):
+        jacobian[:, k, k * width:(k + 1) * width] = features
+    truth = torch.nn.functional.one_hot(targets, classes).double()
+
+    def value(x):
+        log_p = (jacobian @ x).log_softmax(1)
+        return (-(truth * log_p).sum() / rows + 0.01 * (x**2).sum()).item()
+
+    def gradient(x):
+        return torch.einsum("nk,nkd->d", (jacobian @ x).softmax(1) - truth, jacobian) / rows + 0.02 * x
+
+    def curvature(x):
+        p = (jacobian @ x).softmax(1)
+        inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+        return torch.einsum("nkd,nkl,nle->de", jacobian, inner, jacobian) / rows + 0.02 * torch.eye(len(x)).double()
+
+    return value, gradient, curvature
+
+
+def scipy_walk(problem, start, steps):
+    value, gradient, curvature = problem
+    points = []
+    for maxiter in range(1, steps + 1):
+        found = scipy.optimize.minimize(
+            lambda x: value(torch.from_numpy(x)), start.numpy(), method="Newton-CG",
+            jac=lambda x: gradient(torch.from_numpy(x)).numpy(),
+            hessp=lambda x, v: (curvature(torch.from_numpy(x)) @ torch.from_numpy(v)).numpy(),
+            options={"maxiter": maxiter, "xtol": 1e-15})
+        points.append(torch.from_numpy(found.x))
+    return points
+
+
+def gauss_newton_walk(problem, start, steps):
+    """Whole steps, halved until the value falls by 1e-4 of what the slope promises."""
+    value, gradient, curvature = problem
+    x, points = start.clone(), []
+    for _ in range(steps):
+        step = -torch.linalg.solve(curvature(x), gradient(x))
+        part = 1.0
+        while value(x + part * step) > value(x) + 1e-4 * part * (gradient(x) @ step).item() and part > 1e-8:
+            part /= 2
+        x = x + part * step
+        points.append(x)
+    return points
+
+
+def levenberg_marquardt_walk(problem, start, steps, nu=10.0, **options):
+    value, gradient, curvature = problem
+    damping, x, points = options.get("lambda", 0.01), start.clone(), []
+    for _ in range(steps):
+        step = -torch.linalg.solve(curvature(x) + damping * torch.eye(len(x)).double(), gradient(x))
+        falls = value(x + step) < value(x)
+        x, damping = (x + step, damping / nu) if falls else (x, damping * nu)
+        points.append(x)
+    return points
+
+
+def second_order():
+    generator = torch.Generator().manual_seed(13)
+    features = torch.randn((30, 4), generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 3, (30,), generator=generator)
+    start = torch.randn(12, generator=generator, dtype=torch.float64)
+    saved = {"features": features, "targets": targets}
+    walks = {"newton_cg": scipy_walk, "gauss_newton": gauss_newton_walk, "levenberg_marquardt": levenberg_marquardt_walk}
+    for case, (spec, distance) in SECOND_ORDER.items():
+        name, options = named(spec)
+        points = walks[name](softmax_problem(features, targets), distance * start, SECOND_ORDER_STEPS, **options)
+        saved[f"{case}/optimizer"], saved[f"{case}/start"] = text(spec), distance * start
+        saved[f"{case}/points"] = torch.stack(points)
+    return saved
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "optim"
     folder.mkdir(parents=True, exist_ok=True)
@@ -483,3 +570,4 @@ if __name__ == "__main__":
     torch.save(clips(), folder / "clip.pt")
     torch.save(penalties(), folder / "penalties.pt")
     torch.save(minimisers(), folder / "lbfgs.pt")
+    torch.save(second_order(), folder / "newton.pt")

@@ -18,9 +18,9 @@ namespace graft {
 struct OptimizerSpec {
   std::string name = "adamw";
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
-  double lr() const;              ///< of lookahead and sam: their inner rule's
+  double lr() const;              ///< of lookahead and sam: their inner rule's; 1 where there is none
   bool has_momentum() const;      ///< a momentum or a beta1, which a schedule may cycle
-  bool full_batch() const;        ///< lbfgs: minimises over all images at once (train/linear_probe.h), takes no steps
+  bool full_batch() const;  ///< lbfgs, newton_cg, …: minimises over all images at once (minimum.h), takes no steps
 };
 /// In the table's order.
 const std::vector<std::string>& optimizer_names();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graft/core/json.h"
+#include "graft/optim/minimum.h"
 #include "graft/optim/update_rule.h"
 
 namespace graft {
@@ -14,6 +15,9 @@ struct OptimizerRow {
   std::string name;
   Json (*read_options)(JsonReader& reader);
   std::unique_ptr<UpdateRule> (*make)(const Json& options);  ///< null: no rule of single steps, see full_batch()
+  /// Of those that have none.
+  Minimum (*minimize)(const Json& options, const SmoothFunction& function, const at::Tensor& start,
+                      const std::stop_token& stop) = nullptr;
 };
 
 template <typename Rule>
@@ -35,6 +39,9 @@ OptimizerRow lion_row();
 OptimizerRow lookahead_row();
 OptimizerRow sam_row();
 OptimizerRow lbfgs_row();
+OptimizerRow newton_cg_row();
+OptimizerRow gauss_newton_row();
+OptimizerRow levenberg_marquardt_row();
 
 /// The rule alone, without parameters. @throws Error when an option is unknown or out of range.
 std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec);
@@ -50,5 +57,7 @@ void read_lr(JsonReader& reader, Json& options, double fallback);
 void read_betas(JsonReader& reader, Json& options, std::array<double, 2> fallback);
 void read_eps(JsonReader& reader, Json& options, double fallback);
 void read_weight_decay(JsonReader& reader, Json& options, double fallback);
+/// "C" of those that take all images at once: a number, or "cv".
+void read_strength(JsonReader& reader, Json& options);
 
 }  // namespace graft

@@ -109,15 +109,16 @@ std::optional<ProbeFit> train_full_batch(torch::jit::Module& head, const HeadSpe
   if (!fit) return std::nullopt;
   if (!std::isfinite(fit->minimum.value))
     throw Error({"phase '" + phase.name + "'", "the loss is no finite number", "a loss that falls",
-                 "\"line_search_fn\": \"strong_wolfe\" takes no step that raises it"});
+                 "newton_cg, or lbfgs with \"line_search_fn\": \"strong_wolfe\", takes no step that raises it"});
   layer.weight.copy_(fit->layer.weight);
   if (layer.bias.defined()) layer.bias.copy_(fit->layer.bias);
   return fit;
 }
 
 std::string text_of(const ProbeFit& fit) {
-  return c10::str("linear probe: C = ", fit.C, ", ", fit.minimum.iterations, " iterations, ",
-                  fit.minimum.converged ? "converged" : "not at the minimum yet: raise max_iter and max_eval");
+  return c10::str(
+      "linear probe: C = ", fit.C, ", ", fit.minimum.iterations, " iterations, ",
+      fit.minimum.converged ? "converged" : "not at the minimum yet: raise max_iter (of lbfgs max_eval too)");
 }
 
 }  // namespace graft
