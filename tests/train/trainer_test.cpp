@@ -189,6 +189,24 @@ TEST(Trainer, ARateThatGoesByTheMetricIsResumedBitIdentical) {
   EXPECT_THAT(rates, testing::ElementsAre(0.01, 0.01, 0.005));
 }
 
+TEST(Trainer, AHeadThatStartsFromDataIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["head"] = Json::parse(R"([{"linear": 8, "init": "lsuv"}, {"activation": "relu"},
+      {"linear": "classes", "bias": "prior", "init": {"lsuv": {"tol": 1e-6}}}])");
+  expect_resumed_bit_identical(recipe, {1, 8});
+  test::TemporaryFolder folder;
+  recipe["phases"] = Json::parse(R"([{"optimizer": {"sgd": {"lr": 1e-30}}}])");
+  train(recipe, folder / "scaled");
+  recipe["head"][0]["init"] = "orthogonal";
+  train(recipe, folder / "orthonormal");
+  const auto weight = [&](const std::string& run) {
+    return load_checkpoint(folder / run / "checkpoint/last.pt").under("network").at("head.linear_0.weight");
+  };
+  const at::Tensor factor = weight("scaled") / weight("orthonormal");
+  EXPECT_GT((factor.mean() - 1).abs().item<double>(), 0.1);
+  EXPECT_LT(factor.std().item<double>(), 1e-4);
+}
+
 TEST(Trainer, SamOfNoRadiusIsWhatItWraps) {
   test::TemporaryFolder folder;
   Json recipe = two_phases();

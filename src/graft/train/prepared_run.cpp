@@ -6,12 +6,15 @@
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
 #include "graft/head/build_head.h"
+#include "graft/head/lsuv.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/stored_run.h"
 
 namespace graft {
 namespace {
+
+std::uint64_t head_seed(const Recipe& recipe) { return derive_seed(recipe.seed, "initialisation"); }
 
 Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device device,
                      const PreparedRun::Listener& listener) {
@@ -20,7 +23,7 @@ Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device de
   listener.message(backbone.summary());
   for (const auto& note : backbone.notes()) listener.message("note: " + note);
   auto head = build_head(recipe.head, backbone.num_features(), static_cast<std::int64_t>(dataset.classes.size()),
-                         derive_seed(recipe.seed, "initialisation"), dataset.class_counts(Split::kTrain));
+                         head_seed(recipe), dataset.class_counts(Split::kTrain));
   return {std::move(backbone), std::move(head), device};
 }
 
@@ -100,6 +103,18 @@ void PreparedRun::begin_phase(std::size_t phase) {
   network.select(selections[phase], begun.batch_norm);
   for (FrozenActivations* activations : {&train, &val})
     activations->prepare(network.backbone(), network.boundary(), shared_boundary(phase), begun.epochs);
+}
+
+void PreparedRun::start_head(const std::vector<std::int64_t>& images,
+                             const std::function<void(std::size_t done, std::size_t total)>& progress,
+                             const std::stop_token& stop) {
+  if (!starts_from_data(recipe_.head)) return;
+  const at::NoGradGuard no_grad;
+  network.eval();
+  const auto start = [&](at::Tensor activations, const auto&) {
+    start_from_data(network.head(), recipe_.head, head_seed(recipe_), network.features(std::move(activations)));
+  };
+  train.for_each_batch({images}, 0, start, progress, stop);
 }
 
 void PreparedRun::end_phase() {

@@ -44,6 +44,11 @@ class PreparedRun {
   void begin_phase(std::size_t phase);
   /// Forgets what was computed with layers that the phase has trained.
   void end_phase();
+  /// Starts the head's layers that start from data (init lsuv) by the given training images; a run that ends before its
+  /// first step may do it again. Nothing where there are none, or where a stop was asked for.
+  void start_head(const std::vector<std::int64_t>& images,
+                  const std::function<void(std::size_t done, std::size_t total)>& progress,
+                  const std::stop_token& stop);
   /// How the frozen layers of the phase are computed, for people.
   std::string plan_text() const;
   /// Seconds that computing what is kept has taken so far.

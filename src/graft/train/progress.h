@@ -37,6 +37,7 @@ struct Progress {
   std::int64_t epochs_without_better = 0;
   Json history = Json::array();  ///< one record an epoch
 
+  bool at_start() const { return phase == 0 && epoch == 0 && step == 0; }
   void start_epoch(std::int64_t next);
   void start_phase(std::size_t next);
 };

@@ -161,6 +161,7 @@ class Trainer::Run {
   /// Runs the rest of a phase. False when a stop was asked for.
   bool run_phase() {
     begin_phase();
+    if (progress_.at_start()) parts().start_head(epoch_order().front(), frozen_progress(), stop_);
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
       const Stopwatch watch;
       schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(),
@@ -200,15 +201,23 @@ class Trainer::Run {
     return false;
   }
 
-  bool train_epoch() {
-    const Batches all = (*epoch_batches_)(
+  Batches epoch_order() const {
+    return (*epoch_batches_)(
         derive_seed(recipe().seed, "order", progress_.phase, static_cast<std::uint64_t>(progress_.epoch)));
+  }
+
+  std::function<void(std::size_t done, std::size_t total)> frozen_progress() {
+    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
+  }
+
+  bool train_epoch() {
+    const Batches all = epoch_order();
     const Batches rest(all.begin() + progress_.step, all.end());
     parts().network.train();
     parts().train.for_each_batch(
         rest, static_cast<std::uint64_t>(progress_.epoch),
-        [&](const at::Tensor& activations, const auto& rows) { train_step(activations, rows); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+        [&](const at::Tensor& activations, const auto& rows) { train_step(activations, rows); }, frozen_progress(),
+        stop_);
     return progress_.step == steps_per_epoch_;
   }
 
@@ -237,7 +246,7 @@ class Trainer::Run {
     parts().train.for_each_batch(
         batches_in_order(parts().train.samples().size(), recipe().batch_size), 0,
         [&](const at::Tensor& batch, const auto&) { rows.push_back(batch.to(parts().network.device())); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+        frozen_progress(), stop_);
     return at::cat(rows);
   }
 
@@ -298,9 +307,8 @@ class Trainer::Run {
     const auto epoch = static_cast<std::uint64_t>(progress_.epoch);
     if (!phase().average.lacks_statistics(progress_.epoch + 1)) return true;
     seed_torch(derive_seed(recipe().seed, "statistics", progress_.phase, epoch));
-    return update_batch_statistics(
-        parts().network, parts().train, recipe().batch_size, epoch,
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+    return update_batch_statistics(parts().network, parts().train, recipe().batch_size, epoch, frozen_progress(),
+                                   stop_);
   }
 
   std::optional<ClassificationMetrics> measure() {
@@ -314,7 +322,7 @@ class Trainer::Run {
           rows.push_back(at::softmax(parts().network.logits(std::move(activations)).to(at::kFloat), 1).cpu());
           done += static_cast<std::int64_t>(batch.size());
         },
-        [&](std::size_t images, std::size_t total) { tell(&Observer::on_frozen_progress, images, total); }, stop_);
+        frozen_progress(), stop_);
     if (done != static_cast<std::int64_t>(parts().val.samples().size())) return std::nullopt;
     return classification_metrics(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes,
                                   {recipe().stop.metric});
