@@ -94,6 +94,8 @@ TEST(HeadSpec, LimitsAreExact) {
                           R"({"activation": {"maxout": {"pieces": 1}}})",
                           R"({"linear": 2, "bias": "prior"})",
                           R"({"linear": 2, "bias": "yes"})",
+                          R"({"linear": 2, "init": {"lsuv": {"tol": 0}}})",
+                          R"({"linear": 2, "init": {"lsuv": {"max_iter": 0}}})",
                           R"({"cosine": 3})",
                           R"({"linear": 2, "init": {"normal": {"std": 0}}})",
                           R"({"linear": 2, "init": {"trunc_normal": {"a": 2}}})",
@@ -112,7 +114,8 @@ TEST(HeadSpec, EndsInTheClassesAndNowhereElse) {
   EXPECT_TRUE(problems_of(R"([{"cosine": "classes"}])").empty());
   for (const char* bad :
        {"[]", "{}", "null", R"([{"linear": 4}])", R"([{"linear": "classes"}, {"activation": "relu"}])",
-        R"([{"linear": "classes"}, {"linear": "classes"}])", R"([{"cosine": "classes"}, {"dropout": 0.5}])"})
+        R"([{"linear": "classes"}, {"linear": "classes"}])", R"([{"cosine": "classes", "init": "lsuv"}])",
+        R"([{"cosine": "classes"}, {"dropout": 0.5}])"})
     EXPECT_EQ(problems_of(bad).empty(), false) << bad;
 }
 

@@ -29,6 +29,13 @@ TEST(OptimizerSpec, DefaultsAreTorchs) {
         R"({"lion":{"lr":0.0001,"betas":[0.9,0.99],"weight_decay":0.0}})",
         R"({"lbfgs":{"lr":1.0,"max_iter":20,"max_eval":25,"tolerance_grad":1e-07,"tolerance_change":1e-09,)"
         R"("history_size":100,"line_search_fn":"none","C":1.0}})",
+        R"({"sam":{"rho":0.05,"adaptive":false,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
+        R"("weight_decay":0.01,"amsgrad":false}}}})",
+        R"({"newton_cg":{"max_iter":100,"max_inner":200,"tolerance_grad":1e-07,"tolerance_change":1e-09,"C":1.0}})",
+        R"({"gauss_newton":{"max_iter":100,"max_inner":200,"tolerance_grad":1e-07,"tolerance_change":1e-09,"C":1.0,)"
+        R"("tolerance_inner":1e-06}})",
+        R"({"levenberg_marquardt":{"max_iter":100,"max_inner":200,"tolerance_grad":1e-07,"tolerance_change":1e-09,)"
+        R"("C":1.0,"tolerance_inner":1e-06,"lambda":0.01,"nu":10.0}})",
         R"({"lookahead":{"k":6,"alpha":0.5,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
         R"("weight_decay":0.01,"amsgrad":false}}}})"})
     EXPECT_EQ(to_json(read(Json(Json::parse(text).begin().key()).dump(), problems)).dump(), text);
@@ -97,6 +104,9 @@ TEST(OptimizerSpec, LimitsAreExact) {
                           R"({"nadam": {"momentum_decay": -1}})",
                           R"({"lion": {"eps": 1e-8}})",
                           R"({"lion": {"betas": [0.9, 1]}})",
+                          R"({"sam": {"rho": 0}})",
+                          R"({"sam": {"adaptive": 1}})",
+                          R"({"sam": {"lr": 1}})",
                           R"({"lookahead": {"k": 0}})",
                           R"({"lookahead": {"k": 1.5}})",
                           R"({"lookahead": {"alpha": 0}})",
@@ -106,6 +116,22 @@ TEST(OptimizerSpec, LimitsAreExact) {
                           "[]",
                           "null"})
     EXPECT_FALSE(accepts(bad)) << bad;
+}
+
+TEST(OptimizerSpec, SamHoldsAnotherAndNothingHoldsSam) {
+  std::vector<Problem> problems;
+  const auto spec =
+      read(R"({"sam": {"optimizer": {"lookahead": {"optimizer": {"adagrad": {"lr": 0.25}}}}}})", problems);
+  EXPECT_EQ(spec.lr(), 0.25);
+  EXPECT_FALSE(spec.has_momentum());
+  EXPECT_TRUE(problems.empty());
+  for (const char* bad : {R"({"sam": {"optimizer": "sam"}})", R"({"sam": {"optimizer": "lbfgs"}})",
+                          R"({"lookahead": {"optimizer": "sam"}})"}) {
+    problems.clear();
+    const auto name = read(bad, problems).name;
+    ASSERT_EQ(problems.size(), 1U) << bad;
+    EXPECT_EQ(problems[0].subject, "optimizer." + name + ".optimizer");
+  }
 }
 
 TEST(OptimizerSpec, LookaheadHoldsAnother) {
@@ -120,13 +146,20 @@ TEST(OptimizerSpec, LookaheadHoldsAnother) {
   EXPECT_EQ(problems[1].subject, "optimizer.lookahead.optimizer");
 }
 
-TEST(OptimizerSpec, LbfgsTakesAllImagesAtOnce) {
+TEST(OptimizerSpec, ThoseOfAllImagesAtOnceTakeNoSteps) {
   std::vector<Problem> problems;
   EXPECT_TRUE(read(R"({"lbfgs": {"C": "cv"}})", problems).full_batch());
   EXPECT_EQ(to_json(read(R"({"lbfgs": {"max_iter": 100}})", problems))["lbfgs"]["max_eval"], 125);
+  for (const char* name : {"newton_cg", "gauss_newton", "levenberg_marquardt"}) {
+    EXPECT_TRUE(OptimizerSpec{name}.full_batch()) << name;
+    EXPECT_EQ(OptimizerSpec{name}.lr(), 1) << name;
+  }
   EXPECT_FALSE(OptimizerSpec{}.full_batch());
   EXPECT_TRUE(problems.empty());
   for (const char* bad : {R"({"lbfgs": {"C": "best"}})", R"({"lbfgs": {"C": 0}})", R"({"lbfgs": {"history_size": 0}})",
+                          R"({"newton_cg": {"lr": 1}})", R"({"newton_cg": {"C": "best"}})",
+                          R"({"gauss_newton": {"max_inner": 0}})", R"({"levenberg_marquardt": {"nu": 1}})",
+                          R"({"levenberg_marquardt": {"lambda": 0}})", R"({"sam": {"optimizer": "newton_cg"}})",
                           R"({"lbfgs": {"line_search_fn": "armijo"}})", R"({"lookahead": {"optimizer": "lbfgs"}})"}) {
     problems.clear();
     read(bad, problems);

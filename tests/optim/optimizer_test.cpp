@@ -29,7 +29,8 @@ const std::vector<std::string> kSpecs{R"({"sgd": {"lr": 0.1, "momentum": 0.9, "w
                                       R"({"adadelta": {"weight_decay": 0.1}})",
                                       R"({"lion": {"lr": 0.01, "weight_decay": 0.1}})",
                                       R"({"lookahead": {"k": 3, "optimizer": {"sgd": {"lr": 0.1, "momentum": 0.9}}}})",
-                                      R"({"lookahead": {"k": 3, "optimizer": "nadam"}})"};
+                                      R"({"lookahead": {"k": 3, "optimizer": "nadam"}})",
+                                      R"({"sam": {"optimizer": {"lookahead": {"k": 3, "optimizer": "sgd"}}}})"};
 
 OptimizerSpec spec_of(const Json& value) {
   std::vector<Problem> problems;
@@ -269,6 +270,54 @@ TEST(Optimizer, LookaheadIsWhatItWrapsUntilTheSecondRound) {
   run(*sgd, 5, 6, 0.1);
   EXPECT_LT(relative_error(wrapped[0].parameters[0], (slow + alone[0].parameters[0]) / 2), 1e-6);
   EXPECT_EQ(lookahead->state().at("b.weight/lookahead_step").item<double>(), 6);
+}
+
+TEST(Optimizer, SamStepsByTheGradientOfTheHighestLossNearby) {
+  const ParityFixture reference("optim/sam.pt");
+  const auto cases = reference.cases("optimizer");
+  EXPECT_EQ(cases.size(), 5U);
+  for (const auto& name : cases) {
+    const at::Tensor weight = reference.at("initial/weight").clone().set_requires_grad(true);
+    const at::Tensor bias = reference.at("initial/bias").clone().set_requires_grad(true);
+    const std::vector<ParameterGroup> groups{
+        {.names = {"weight"}, .parameters = {weight}},
+        {.names = {"bias"}, .parameters = {bias}, .lr_scale = 0.5, .weight_decay = false}};
+    const OptimizerSpec spec = spec_of(reference.json(name + "/optimizer"));
+    const auto optimizer = make_optimizer(spec, groups);
+    ASSERT_TRUE(optimizer->ascends());
+    const auto gradient = [&] {
+      optimizer->zero_grad();
+      const at::Tensor logits = at::linear(reference.at("features"), weight, bias).tanh();
+      at::cross_entropy_loss(logits, reference.at("targets")).backward();
+    };
+    for (std::int64_t step = 0; step < reference.at(name + "/weight").size(0); ++step) {
+      gradient();
+      optimizer->ascend();
+      gradient();
+      optimizer->step({spec.lr(), {}});
+      for (const auto& group : groups)
+        ASSERT_LT(noted("optimizers", "sam",
+                        relative_error(group.parameters[0], reference.at(name + "/" + group.names[0])[step])),
+                  1e-9)
+            << name << ", " << group.names[0] << ", step " << step;
+    }
+  }
+}
+
+TEST(Optimizer, AscendingChangesOnlyWhatHasAGradientAndOnlyUntilTheStep) {
+  auto groups = two_groups();
+  const auto optimizer = make_optimizer(spec_of(Json::parse(R"({"sam": {"rho": 2, "optimizer": "sgd"}})")), groups);
+  const at::Tensor moved = groups[0].parameters[0], still = groups[0].parameters[1];
+  const at::Tensor before = moved.detach().clone(), untouched = still.detach().clone();
+  moved.mutable_grad() = at::ones({7, 5});
+  optimizer->ascend();
+  EXPECT_NEAR((moved - before).norm().item<double>(), 2, 1e-5);
+  EXPECT_TRUE(still.equal(untouched));
+  EXPECT_ANY_THROW(optimizer->ascend());
+  moved.mutable_grad().zero_();
+  optimizer->step({0.1, {}});
+  EXPECT_TRUE(moved.equal(before));
+  EXPECT_FALSE(make_optimizer({}, two_groups())->ascends());
 }
 
 TEST(Optimizer, AParameterStandsInOnePlaceOnly) {

@@ -27,11 +27,17 @@ TEST(Schedule, EveryStepIsTorchs) {
   const ParityFixture reference("optim/schedules.pt");
   const double lr = reference.at("lr").item<double>(), unset = reference.at("momentum").item<double>();
   const auto cases = reference.cases("settings");
-  EXPECT_GE(cases.size(), 42U);
+  EXPECT_GE(cases.size(), 49U);
   for (const auto& name : cases) {
     const auto plan = reference.at(name + "/plan");
     const ScheduleSpec spec = spec_of(reference.json(name + "/schedule").dump());
-    const auto schedule = make_schedule(spec, lr, {plan[0].item<std::int64_t>(), plan[1].item<std::int64_t>()});
+    StepPlan steps{plan[0].item<std::int64_t>(), plan[1].item<std::int64_t>()};
+    if (reference.has(name + "/measured")) {
+      const at::Tensor values = reference.at(name + "/measured").contiguous();
+      const auto* begin = values.const_data_ptr<double>();
+      steps.measured = {{begin, begin + values.numel()}, reference.at(name + "/more_is_better").item<bool>()};
+    }
+    const auto schedule = make_schedule(spec, lr, steps);
     const auto& rows = reference.at(name + "/settings");
     for (std::int64_t step = 0; step < rows.size(0); ++step) {
       const StepSettings settings = schedule(step);
@@ -44,11 +50,12 @@ TEST(Schedule, EveryStepIsTorchs) {
 }
 
 TEST(Schedule, BeyondTheEndTheLastStepHolds) {
-  for (const char* text : {R"("constant")", R"({"step": {"step_size": 1}})", R"("cosine")", R"("one_cycle")",
-                           R"({"one_cycle": {"three_phase": true}})", R"({"cosine": {"warmup_epochs": 1}})",
-                           R"({"multi_step": {"milestones": [1, 3]}})", R"({"exponential": {"gamma": 0.9}})",
-                           R"("polynomial")", R"({"cosine_warm_restarts": {"T_0": 1, "T_mult": 2}})",
-                           R"("warmup_stable_decay")", R"({"cyclic": {"base_lr": 0.01, "step_size_up": 1}})"}) {
+  for (const char* text :
+       {R"("constant")", R"({"step": {"step_size": 1}})", R"("cosine")", R"("one_cycle")",
+        R"({"one_cycle": {"three_phase": true}})", R"({"cosine": {"warmup_epochs": 1}})",
+        R"({"multi_step": {"milestones": [1, 3]}})", R"({"exponential": {"gamma": 0.9}})", R"("polynomial")",
+        R"({"cosine_warm_restarts": {"T_0": 1, "T_mult": 2}})", R"("warmup_stable_decay")", R"("reduce_on_plateau")",
+        R"({"cyclic": {"base_lr": 0.01, "step_size_up": 1}})"}) {
     const auto schedule = make_schedule(spec_of(text), 0.1, {.epochs = 3, .steps_per_epoch = 7});
     const StepSettings last = schedule(20);
     for (const std::int64_t beyond : {21LL, 22LL, 1'000'000'000'000LL}) {
@@ -117,6 +124,25 @@ TEST(Schedule, ACycleRisesToTheOptimizersRate) {
   }
 }
 
+TEST(Schedule, APlateauIsKnownByWhatWasMeasuredBefore) {
+  const auto spec = spec_of(R"({"reduce_on_plateau": {"patience": 0, "factor": 0.5}})");
+  const std::vector<double> values{0.5, 0.5, 0.5, 0.9};
+  const StepPlan whole{.epochs = 5, .steps_per_epoch = 2, .measured = {values, true}};
+  for (std::size_t known = 0; known <= values.size(); ++known) {
+    const StepPlan plan{
+        .epochs = 5, .steps_per_epoch = 2, .measured = {{values.begin(), values.begin() + known}, true}};
+    const auto last = static_cast<std::int64_t>(2 * known + 1);
+    EXPECT_EQ(make_schedule(spec, 1, plan)(last).lr, make_schedule(spec, 1, whole)(last).lr) << known;
+  }
+  EXPECT_EQ(make_schedule(spec, 1, whole)(9).lr, 0.25);
+  try {
+    make_schedule(spec_of(R"({"reduce_on_plateau": {"min_lr": 0.2}})"), 0.1, whole);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("min_lr"));
+  }
+}
+
 TEST(ScheduleSpec, WhatIsWrittenReadsBackTheSame) {
   for (const char* text :
        {R"("constant")", R"({"constant": {"warmup_epochs": 0.5}})", R"({"step": {"step_size": 3, "gamma": 1}})",
@@ -125,6 +151,7 @@ TEST(ScheduleSpec, WhatIsWrittenReadsBackTheSame) {
         R"({"multi_step": {"milestones": [2, 5], "gamma": 0.5}})", R"({"exponential": {"gamma": 0.5}})",
         R"({"polynomial": {"power": 2, "warmup_epochs": 1}})", R"({"cosine_warm_restarts": {"T_0": 3, "T_mult": 2}})",
         R"({"warmup_stable_decay": {"decay": "cosine", "eta_min": 0.5}})",
+        R"({"reduce_on_plateau": {"threshold_mode": "abs", "cooldown": 2, "min_lr": 0.5}})",
         R"({"cyclic": {"base_lr": 0.1, "step_size_up": 2, "mode": "exp_range", "gamma": 0.5}})"}) {
     const Json written = to_json(spec_of(text));
     EXPECT_EQ(to_json(spec_of(written.dump())), written) << text;
@@ -136,6 +163,9 @@ TEST(ScheduleSpec, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(to_json(spec_of(R"({"cyclic": {"base_lr": 0.1, "step_size_up": 2}})")).dump(),
             R"({"cyclic":{"base_lr":0.1,"step_size_up":2.0,"step_size_down":2.0,"mode":"triangular","gamma":1.0,)"
             R"("cycle_momentum":true,"base_momentum":0.8,"max_momentum":0.9}})");
+  EXPECT_EQ(to_json(spec_of(R"("reduce_on_plateau")")).dump(),
+            R"({"reduce_on_plateau":{"factor":0.1,"patience":10,"threshold":0.0001,"threshold_mode":"rel",)"
+            R"("cooldown":0,"min_lr":0.0,"eps":1e-08}})");
   EXPECT_EQ(to_json(spec_of(R"({"cosine_warm_restarts": {"T_0": 2}})")).dump(),
             R"({"cosine_warm_restarts":{"T_0":2,"T_mult":1,"eta_min":0.0,"warmup_epochs":0.0,"warmup_start":0.01}})");
 }
@@ -174,6 +204,14 @@ TEST(ScheduleSpec, LimitsAreExact) {
                           R"({"multi_step": {"milestones": [1.5]}})",
                           R"({"multi_step": {"milestones": [100001]}})",
                           R"({"multi_step": {"milestones": ["1"]}})",
+                          R"({"reduce_on_plateau": {"factor": 1}})",
+                          R"({"reduce_on_plateau": {"factor": 0}})",
+                          R"({"reduce_on_plateau": {"patience": -1}})",
+                          R"({"reduce_on_plateau": {"cooldown": 0.5}})",
+                          R"({"reduce_on_plateau": {"threshold": -1}})",
+                          R"({"reduce_on_plateau": {"threshold_mode": "both"}})",
+                          R"({"reduce_on_plateau": {"mode": "max"}})",
+                          R"({"reduce_on_plateau": {"warmup_epochs": 1}})",
                           R"("exponential")",
                           R"({"exponential": {"gamma": 1.1}})",
                           R"({"polynomial": {"power": 0}})",

@@ -1,6 +1,6 @@
 """Writes what torch.nn's layers, activations and initialisations compute, for tests/head to compare with.
 
-usage: head_reference.py FOLDER   (writes FOLDER/head/layers.pt, activations.pt and inits.pt)
+usage: head_reference.py FOLDER   (writes FOLDER/head/layers.pt, activations.pt, inits.pt and lsuv.pt)
 """
 import json
 import pathlib
@@ -41,6 +41,7 @@ INITS = [
     ("trunc_normal", INIT.trunc_normal_, {"std": 0.02}),
     ({"trunc_normal": {"mean": 0.1, "std": 1, "a": -0.5, "b": 1}}, INIT.trunc_normal_, {"mean": 0.1, "std": 1.0, "a": -0.5, "b": 1.0}),
     ("orthogonal", INIT.orthogonal_, {}), ({"orthogonal": {"gain": 3}}, INIT.orthogonal_, {"gain": 3.0}),
+    ("lsuv", INIT.orthogonal_, {}),
     ("zeros", lambda weight, generator: INIT.zeros_(weight), {}),
 ]
 
@@ -136,9 +137,43 @@ def inits():
     return saved
 
 
+def lsuv():
+    """Mishkin and Matas 2016, algorithm 1, in float64: dropout left out, BatchNorm by the batch."""
+    head = [{"dropout": 0.5}, {"linear": 8, "init": {"lsuv": {"tol": 0.001}}}, {"activation": "gelu"}, {"batch_norm": {}},
+            {"activation": "relu"}, {"linear": 6, "bias": False, "init": "lsuv"},
+            {"linear": "classes", "bias": 0.75, "init": {"lsuv": {"tol": 0.001, "max_iter": 1}}}]
+    generator = torch.Generator().manual_seed(4)
+    features = (torch.randn(40, FEATURES, generator=generator) * 3 + 1)
+    shapes = {"linear_1": (8, FEATURES), "linear_5": (6, 8), "linear_6": (CLASSES, 6)}
+    saved = {"head": text(head), "features": features}
+    x = features.double()
+    for i, layer in enumerate(head):
+        kind = next(iter(layer))
+        if kind == "batch_norm":
+            x = nn.functional.batch_norm(x, None, None, training=True)
+        if kind == "activation":
+            x = x.relu() if layer[kind] == "relu" else nn.functional.gelu(x)
+        if kind != "linear":
+            continue
+        name = f"linear_{i}"
+        weight = nn.init.orthogonal_(torch.empty(shapes[name]), generator=generator)
+        saved[f"{name}/start"], weight = weight.clone(), weight.double()
+        bias = layer.get("bias", 0.0) or 0.0
+        options = layer["init"]["lsuv"] if isinstance(layer["init"], dict) else {}
+        for _ in range(options.get("max_iter", 10)):
+            variance = (x @ weight.T + bias).var(correction=0)
+            if abs(variance - 1) < options.get("tol", 0.1):
+                break
+            weight = weight / variance.sqrt()
+        saved[f"{name}/weight"] = weight
+        x = x @ weight.T + bias
+    return saved
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "head"
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(layers(), folder / "layers.pt")
     torch.save(activations(), folder / "activations.pt")
     torch.save(inits(), folder / "inits.pt")
+    torch.save(lsuv(), folder / "lsuv.pt")

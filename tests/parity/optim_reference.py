@@ -1,6 +1,7 @@
 """Writes what torch.optim, its schedulers, gradient clipping and timm.optim compute, for tests/optim to compare with.
 
-usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, schedules.pt, clip.pt and lbfgs.pt)
+usage: optim_reference.py FOLDER   (writes FOLDER/optim/optimizers.pt, sam.pt, schedules.pt, clip.pt, penalties.pt, lbfgs.pt
+and newton.pt)
 """
 import inspect
 import json
@@ -8,6 +9,7 @@ import math
 import pathlib
 import sys
 
+import scipy.optimize
 import torch
 from torch.nn import utils as nn_utils
 from torch.optim import lr_scheduler
@@ -131,12 +133,51 @@ SCHEDULES = {
                                        "cycle_momentum": False}}, 2, 27),
 }
 
+# name: (recipe's schedule, whether more is better)
+PLATEAUS = {
+    "plateau": ({"reduce_on_plateau": {}}, True),
+    "plateau_impatient": ({"reduce_on_plateau": {"patience": 0, "factor": 0.5}}, True),
+    "plateau_loss": ({"reduce_on_plateau": {"patience": 2, "factor": 0.3, "threshold": 0.1}}, False),
+    "plateau_absolute": ({"reduce_on_plateau": {"patience": 1, "threshold": 0.2, "threshold_mode": "abs"}}, True),
+    "plateau_absolute_loss": ({"reduce_on_plateau": {"patience": 1, "factor": 0.5, "threshold": 0.2,
+                                                     "threshold_mode": "abs"}}, False),
+    "plateau_cooldown": ({"reduce_on_plateau": {"patience": 1, "factor": 0.5, "cooldown": 3}}, True),
+    "plateau_floor": ({"reduce_on_plateau": {"patience": 0, "factor": 0.5, "min_lr": 0.03, "eps": 0.05}}, False),
+}
+
+# round optimizers of the table
+SAMS = {
+    "sam": {"sam": {"optimizer": {"sgd": {"lr": 0.1}}}},
+    "sam_wide": {"sam": {"rho": 2.0, "optimizer": {"sgd": {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}}}},
+    "sam_adamw": {"sam": {"rho": 0.5}},
+    "adaptive": {"sam": {"rho": 0.5, "adaptive": True, "optimizer": {"sgd": {"lr": 0.1, "momentum": 0.9}}}},
+    "adaptive_adam": {"sam": {"rho": 2.0, "adaptive": True, "optimizer": {"adam": {"lr": 0.02}}}},
+}
+SAM_STEPS = 20
+
 # of parameters of several shapes and types; "double" is float64
 CLIPS = {
     "norm": {"norm": 1.0}, "norm_wide": {"norm": 1e4}, "norm_tight": {"norm": 1e-3},
     "value": {"value": 0.5}, "value_tight": {"value": 1e-6}, "value_wide": {"value": 1e3},
     "adaptive": {"adaptive": 0.01}, "adaptive_wide": {"adaptive": 3.0}, "none": "none",
 }
+
+PENALTIES = {
+    "l1": {"l1": {}}, "l1_all": {"l1": {"alpha": 0.3, "biases": True}},
+    "l2": {"l2": {}}, "l2_all": {"l2": {"alpha": 0.3, "biases": True}},
+    "elasticnet": {"elasticnet": {}}, "elasticnet_all": {"elasticnet": {"alpha": 0.3, "l1_ratio": 0.7, "biases": True}},
+    "l2_sp": {"l2_sp": {}}, "l2_sp_all": {"l2_sp": {"alpha": 0.3, "beta": 2.0, "biases": True}},
+    "l2_sp_backbone": {"l2_sp": {"alpha": 0.3, "beta": 0.0}},
+}
+
+# name: (recipe's optimizer, how far out the start lies)
+SECOND_ORDER = {
+    "newton_cg": ({"newton_cg": {}}, 1), "newton_cg_far": ({"newton_cg": {}}, 3),
+    "gauss_newton": ({"gauss_newton": {}}, 1), "gauss_newton_far": ({"gauss_newton": {}}, 6),
+    "levenberg_marquardt": ({"levenberg_marquardt": {}}, 1), "levenberg_marquardt_far": ({"levenberg_marquardt": {}}, 6),
+    "levenberg_marquardt_options": ({"levenberg_marquardt": {"lambda": 3.0, "nu": 2.0}}, 6),
+}
+SECOND_ORDER_STEPS = 8
 
 # name: (function, torch.optim.LBFGS's options); minimised with max_iter 1, 2, 3, … MINIMISER_STEPS
 MINIMISERS = {
@@ -273,6 +314,51 @@ def optimizers():
     return saved
 
 
+def highest_nearby(parameters, rho, adaptive):
+    """What is added (Foret et al. 2021; Kwon et al. 2021, with the magnitudes of the weights as T)."""
+    sizes = [parameter.detach().abs() if adaptive else torch.ones_like(parameter) for parameter in parameters]
+    norm = torch.sqrt(sum(((size * parameter.grad)**2).sum() for size, parameter in zip(sizes, parameters)))
+    return [rho * size**2 * parameter.grad / norm for size, parameter in zip(sizes, parameters)]
+
+
+def sams():
+    """A small network in float64, its bias at half the learning rate and without weight decay."""
+    generator = torch.Generator().manual_seed(9)
+    saved = {"features": torch.randn((30, 4), generator=generator, dtype=torch.float64),
+             "targets": torch.randint(0, 3, (30,), generator=generator),
+             "initial/weight": torch.randn((3, 4), generator=generator, dtype=torch.float64),
+             "initial/bias": torch.randn(3, generator=generator, dtype=torch.float64)}
+    for case, spec in SAMS.items():
+        options = spec["sam"]
+        inner = options.get("optimizer", "adamw")
+        weight, bias = (torch.nn.Parameter(saved[f"initial/{name}"].clone()) for name in ("weight", "bias"))
+        optimizer, _ = make_optimizer(inner, [
+            {"params": [weight]}, {"params": [bias], "lr": learning_rate(inner) * 0.5, "weight_decay": 0.0}])
+
+        def gradient():
+            optimizer.zero_grad()
+            logits = torch.tanh(saved["features"] @ weight.T + bias)
+            torch.nn.functional.cross_entropy(logits, saved["targets"]).backward()
+
+        path = []
+        for _ in range(SAM_STEPS):
+            gradient()
+            stood = [weight.detach().clone(), bias.detach().clone()]
+            with torch.no_grad():
+                for parameter, move in zip((weight, bias), highest_nearby((weight, bias), options.get("rho", 0.05),
+                                                                         options.get("adaptive", False))):
+                    parameter += move
+            gradient()
+            with torch.no_grad():
+                weight.copy_(stood[0]), bias.copy_(stood[1])
+            optimizer.step()
+            path.append((weight.detach().clone(), bias.detach().clone()))
+        saved[f"{case}/optimizer"] = text(spec)
+        saved[f"{case}/weight"] = torch.stack([step[0] for step in path])
+        saved[f"{case}/bias"] = torch.stack([step[1] for step in path])
+    return saved
+
+
 def schedules():
     saved = {}
     lr, momentum = 0.4, 0.123
@@ -289,6 +375,21 @@ def schedules():
         saved[f"{case}/schedule"] = text(spec)
         saved[f"{case}/plan"] = torch.tensor([epochs, steps_per_epoch])
         saved[f"{case}/settings"] = torch.tensor(rows, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(11)
+    epochs, steps_per_epoch = 40, 2
+    for case, (spec, more_is_better) in PLATEAUS.items():
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr, momentum=momentum)
+        scheduler = lr_scheduler.ReduceLROnPlateau(optimizer, "max" if more_is_better else "min", **named(spec)[1])
+        trend = torch.linspace(0.2, 0.8, epochs, dtype=torch.float64) * (1 if more_is_better else -1)
+        measured = 1 + trend + 0.2 * torch.randn(epochs, generator=generator, dtype=torch.float64)
+        rows = []
+        for value in measured:
+            rows += [[optimizer.param_groups[0]["lr"], momentum]] * steps_per_epoch
+            scheduler.step(value.item())
+        saved[f"{case}/schedule"] = text(spec)
+        saved[f"{case}/plan"] = torch.tensor([epochs, steps_per_epoch])
+        saved[f"{case}/settings"] = torch.tensor(rows, dtype=torch.float64)
+        saved[f"{case}/measured"], saved[f"{case}/more_is_better"] = measured, torch.tensor(more_is_better)
     saved["lr"] = torch.tensor(lr, dtype=torch.float64)
     saved["momentum"] = torch.tensor(momentum, dtype=torch.float64)
     return saved
@@ -316,6 +417,39 @@ def clips():
         saved[f"{case}/clip"] = text(spec)
         for name, parameter in parameters.items():
             saved[f"{case}/{name}"] = parameter.grad.clone()
+    return saved
+
+
+def penalty_value(name, parameters, pretrained, alpha=None, beta=0.01, l1_ratio=0.15, biases=False):
+    """scikit-learn's formulas for SGDClassifier; Li et al. 2018."""
+    alpha = (0.01 if name == "l2_sp" else 1e-4) if alpha is None else alpha
+    value = torch.zeros((), dtype=torch.float64)
+    for key, w in parameters.items():
+        if key.endswith("bias") and not biases:
+            continue
+        ratio = {"l1": 1.0, "elasticnet": l1_ratio}.get(name, 0.0)
+        strength = beta if name == "l2_sp" and key.startswith("head.") else alpha
+        origin = pretrained.get(key, 0.0) if name == "l2_sp" else 0.0
+        value = value + strength * (ratio * w.abs().sum() + (1 - ratio) / 2 * ((w - origin)**2).sum())
+    return value
+
+
+def penalties():
+    generator = torch.Generator().manual_seed(12)
+    shapes = {"head.weight": (3, 4), "head.bias": (3,), "backbone.weight": (4, 3, 2, 2), "backbone.bias": (4,)}
+    start = {key: torch.randn(shape, generator=generator, dtype=torch.float64) for key, shape in shapes.items()}
+    pretrained = {key: torch.randn(shape, generator=generator, dtype=torch.float64)
+                  for key, shape in shapes.items() if key.startswith("backbone.")}
+    saved = {**{f"parameters/{key}": value for key, value in start.items()},
+             **{f"pretrained/{key}": value for key, value in pretrained.items()}}
+    for case, spec in PENALTIES.items():
+        (name, options), = spec.items()
+        parameters = {key: value.clone().requires_grad_() for key, value in start.items()}
+        value = penalty_value(name, parameters, pretrained, **options)
+        value.backward()
+        saved[f"{case}/penalty"], saved[f"{case}/value"] = text(spec), value.detach()
+        for key, parameter in parameters.items():
+            saved[f"{case}/{key}"] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
     return saved
 
 
@@ -350,10 +484,90 @@ def minimisers():
     return saved
 
 
+def softmax_problem(features, targets):
+    """The functions of linear weights [3, 4] in one vector: value, gradient and generalised Gauss-Newton matrix, the
+    curvature of cross-entropy between the Jacobians of the logits."""
+    rows, width, classes = len(features), features.shape[1], 3
+    jacobian = torch.zeros((rows, classes, classes * width), dtype=torch.float64)
+    for k in range(classes):
+        jacobian[:, k, k * width:(k + 1) * width] = features
+    truth = torch.nn.functional.one_hot(targets, classes).double()
+
+    def value(x):
+        log_p = (jacobian @ x).log_softmax(1)
+        return (-(truth * log_p).sum() / rows + 0.01 * (x**2).sum()).item()
+
+    def gradient(x):
+        return torch.einsum("nk,nkd->d", (jacobian @ x).softmax(1) - truth, jacobian) / rows + 0.02 * x
+
+    def curvature(x):
+        p = (jacobian @ x).softmax(1)
+        inner = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+        return torch.einsum("nkd,nkl,nle->de", jacobian, inner, jacobian) / rows + 0.02 * torch.eye(len(x)).double()
+
+    return value, gradient, curvature
+
+
+def scipy_walk(problem, start, steps):
+    value, gradient, curvature = problem
+    points = []
+    for maxiter in range(1, steps + 1):
+        found = scipy.optimize.minimize(
+            lambda x: value(torch.from_numpy(x)), start.numpy(), method="Newton-CG",
+            jac=lambda x: gradient(torch.from_numpy(x)).numpy(),
+            hessp=lambda x, v: (curvature(torch.from_numpy(x)) @ torch.from_numpy(v)).numpy(),
+            options={"maxiter": maxiter, "xtol": 1e-15})
+        points.append(torch.from_numpy(found.x))
+    return points
+
+
+def gauss_newton_walk(problem, start, steps):
+    """Whole steps, halved until the value falls by 1e-4 of what the slope promises."""
+    value, gradient, curvature = problem
+    x, points = start.clone(), []
+    for _ in range(steps):
+        step = -torch.linalg.solve(curvature(x), gradient(x))
+        part = 1.0
+        while value(x + part * step) > value(x) + 1e-4 * part * (gradient(x) @ step).item() and part > 1e-8:
+            part /= 2
+        x = x + part * step
+        points.append(x)
+    return points
+
+
+def levenberg_marquardt_walk(problem, start, steps, nu=10.0, **options):
+    value, gradient, curvature = problem
+    damping, x, points = options.get("lambda", 0.01), start.clone(), []
+    for _ in range(steps):
+        step = -torch.linalg.solve(curvature(x) + damping * torch.eye(len(x)).double(), gradient(x))
+        falls = value(x + step) < value(x)
+        x, damping = (x + step, damping / nu) if falls else (x, damping * nu)
+        points.append(x)
+    return points
+
+
+def second_order():
+    generator = torch.Generator().manual_seed(13)
+    features = torch.randn((30, 4), generator=generator, dtype=torch.float64)
+    targets = torch.randint(0, 3, (30,), generator=generator)
+    start = torch.randn(12, generator=generator, dtype=torch.float64)
+    saved = {"features": features, "targets": targets}
+    walks = {"newton_cg": scipy_walk, "gauss_newton": gauss_newton_walk, "levenberg_marquardt": levenberg_marquardt_walk}
+    for case, (spec, distance) in SECOND_ORDER.items():
+        name, options = named(spec)
+        points = walks[name](softmax_problem(features, targets), distance * start, SECOND_ORDER_STEPS, **options)
+        saved[f"{case}/optimizer"], saved[f"{case}/start"] = text(spec), distance * start
+        saved[f"{case}/points"] = torch.stack(points)
+    return saved
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "optim"
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(optimizers(), folder / "optimizers.pt")
+    torch.save(sams(), folder / "sam.pt")
     torch.save(schedules(), folder / "schedules.pt")
     torch.save(clips(), folder / "clip.pt")
+    torch.save(penalties(), folder / "penalties.pt")
     torch.save(minimisers(), folder / "lbfgs.pt")
+    torch.save(second_order(), folder / "newton.pt")

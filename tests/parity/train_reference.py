@@ -1,7 +1,8 @@
 """Writes what torch.nn.functional.cross_entropy, the formulas of other losses and scikit-learn compute, for tests/train
 to compare with.
 
-usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt and linear_probe.pt)
+usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt, statistics.pt and
+linear_probe.pt)
 """
 import json
 import pathlib
@@ -13,6 +14,7 @@ import torch
 from sklearn import linear_model, metrics, model_selection, preprocessing
 from sklearn.utils import class_weight
 from torch.nn import functional
+from torch.optim import swa_utils
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 from backbones import torchvision_operators  # noqa: E402
@@ -297,7 +299,42 @@ def averages():
         saved.update({f"{case}/{key}": torch.stack(values) for key, values in found.items()})
         saved[f"{case}/spec"] = torch.tensor(list(json.dumps({"ema": options}).encode()), dtype=torch.uint8)
         layer.load_state_dict({**layer.state_dict(), **{key: saved[f"start/{key}"] for key in keys}})
+    saved.update(means_of_epochs(layer, states))
     return saved
+
+
+def means_of_epochs(layer, states, steps_per_epoch=4):
+    """AveragedModel from an epoch on; before, what the last epoch ended with."""
+    saved = {}
+    for start in (1, 3):
+        average = swa_utils.AveragedModel(layer)
+        weights, mean = [], layer.weight.detach().clone()
+        for step, state in enumerate(states, 1):
+            if step % steps_per_epoch == 0:
+                layer.weight.data.copy_(state["weight"])
+                if step // steps_per_epoch >= start:
+                    average.update_parameters(layer)
+                mean = (average.module if step // steps_per_epoch >= start else layer).weight.detach().clone()
+            weights.append(mean)
+        saved[f"swa {start}/weight"] = torch.stack(weights)
+        saved[f"swa {start}/spec"] = torch.tensor(list(json.dumps({"swa": {"start": start}}).encode()), dtype=torch.uint8)
+        layer.weight.data.fill_(1)
+    return saved
+
+
+def statistics():
+    """What update_bn estimates for two layers, behind each other, of different momenta; the last batch is a short one."""
+    torch.manual_seed(5)
+    network = torch.nn.Sequential()
+    for name, module in {
+        "batch_norm_0": torch.nn.BatchNorm1d(5, momentum=0.03), "linear_1": torch.nn.Linear(5, 6, bias=False),
+        "activation_2": torch.nn.ReLU(), "batch_norm_3": torch.nn.BatchNorm1d(6),
+    }.items():
+        network.add_module(name, module)
+    batches = torch.randn(47, 5) * torch.linspace(0.1, 30, 5) + torch.linspace(-20, 5, 5)
+    saved = {"batches": batches, "linear_1.weight": network.linear_1.weight.detach().clone()}
+    swa_utils.update_bn(batches.split([20, 20, 7]), network)
+    return {**saved, **{name: buffer.clone() for name, buffer in network.named_buffers()}}
 
 
 if __name__ == "__main__":
@@ -309,5 +346,6 @@ if __name__ == "__main__":
     torch.save(all_metrics(), folder / "metrics.pt")
     torch.save(balances(), folder / "balance.pt")
     torch.save(averages(), folder / "average.pt")
+    torch.save(statistics(), folder / "statistics.pt")
     torch.save({**{f"fit/{k}": v for k, v in probes().items()}, **{f"cv/{k}": v for k, v in chosen_probes().items()}},
                folder / "linear_probe.pt")

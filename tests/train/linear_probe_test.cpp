@@ -14,6 +14,14 @@ using test::ParityFixture;
 using test::relative_error;
 using testing::HasSubstr;
 
+/// Those of all images at once, to the last digits that float64 gives.
+std::vector<OptimizerSpec> optimizers(double C) {
+  const Json options{{"C", C}, {"max_iter", 1000}, {"tolerance_grad", 1e-9}, {"tolerance_change", 1e-14}};
+  std::vector<OptimizerSpec> specs;
+  for (const char* name : {"newton_cg", "gauss_newton", "levenberg_marquardt"}) specs.push_back({name, options});
+  return specs;
+}
+
 OptimizerSpec lbfgs(const Json& C) {
   return {"lbfgs",
           {{"C", C},
@@ -45,6 +53,12 @@ TEST(LinearProbe, FindsTheMinimumOfLogisticRegression) {
     const double apart = std::abs(fit->minimum.value / number("objective") - 1);
     EXPECT_LT(test::noted("presets", "linear", apart), 1e-6) << name;
     EXPECT_LT(relative_error(fit->layer.weight, given("weight")), 1e-3) << name;
+    for (const auto& spec : optimizers(number("C"))) {
+      const auto same = fit_linear_probe(images, start_of(images, given("bias").defined()), loss, spec);
+      ASSERT_TRUE(same && same->minimum.converged) << name << ", " << spec.name;
+      EXPECT_NEAR(same->minimum.value / number("objective"), 1, 1e-9) << name << ", " << spec.name;
+      EXPECT_LT(relative_error(same->layer.weight, given("weight")), 1e-3) << name << ", " << spec.name;
+    }
     if (given("bias").defined()) {
       const auto centred = [](const at::Tensor& bias) { return bias - bias.mean(); };  // a sum that softmax ignores
       EXPECT_LT(relative_error(centred(fit->layer.bias), centred(given("bias"))), 1e-3) << name;

@@ -93,6 +93,19 @@ TEST(Recipe, APhaseMayClipItsGradients) {
   }
 }
 
+TEST(Recipe, AnAverageStartsWithinItsPhase) {
+  Json json = complete("probe");
+  json["phases"][0]["average"] = {{"swa", {{"start", json["phases"][0]["epochs"]}}}};
+  EXPECT_EQ(read_recipe(json, "").phases[0].average.start(), json["phases"][0]["epochs"]);
+  json["phases"][0]["epochs"] = 2;
+  try {
+    read_recipe(json, "");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("phases[0].average.swa.start"));
+  }
+}
+
 TEST(Recipe, APhaseOfAllImagesAtOnceHasNoSingleSteps) {
   const auto subject_of = [](const std::string& assignment) {
     Json json = complete("linear");
@@ -111,6 +124,7 @@ TEST(Recipe, APhaseOfAllImagesAtOnceHasNoSingleSteps) {
   EXPECT_EQ(subject_of("phases[0].clip={\"norm\": 1}"), "phases[0].clip");
   EXPECT_EQ(subject_of("phases[0].layer_lr_decay=0.5"), "phases[0].layer_lr_decay");
   EXPECT_EQ(subject_of("phases[0].average=ema"), "phases[0].average");
+  EXPECT_EQ(subject_of("phases[0].penalty=l2"), "phases[0].penalty");
   EXPECT_EQ(subject_of("phases[0].accumulate=2"), "phases[0].accumulate");
   EXPECT_EQ(subject_of("cache.activations=off"), "cache.activations");
   EXPECT_EQ(subject_of("data.balance=sampler"), "data.balance");

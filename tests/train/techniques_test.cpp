@@ -7,6 +7,7 @@
 #include "graft/image/transform.h"
 #include "graft/optim/clip.h"
 #include "graft/optim/optimizer.h"
+#include "graft/optim/penalty.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
@@ -38,6 +39,9 @@ TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("optimizers", optimizer_names());
   expect_rows("schedules", schedule_names());
   expect_rows("clip", clip_names());
+  auto penalties = penalty_names();
+  std::erase(penalties, "none");
+  expect_rows("penalties", penalties);
   expect_rows("transforms", transform_names());
   auto averages = average_names();
   std::erase(averages, "none");

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <sstream>
+
 #include "graft/artifact/artifact.h"
 #include "graft/artifact/predictor.h"
 #include "graft/artifact/verify.h"
@@ -171,6 +173,85 @@ TEST(Trainer, LookaheadIsResumedBitIdentical) {
   expect_resumed_bit_identical(recipe, {10});
 }
 
+TEST(Trainer, ARateThatGoesByTheMetricIsResumedBitIdentical) {
+  Json recipe = small_recipe();
+  recipe["stop"]["metric"] = "weighted_f1";
+  recipe["phases"][0]["optimizer"] = Json::parse(R"({"adamw": {"lr": 0.01}})");
+  // Nothing is ever better by so much: from the third epoch on the rate is halved.
+  recipe["phases"][0]["schedule"] =
+      Json::parse(R"({"reduce_on_plateau": {"patience": 0, "factor": 0.5, "threshold": 9, "threshold_mode": "abs"}})");
+  expect_resumed_bit_identical(recipe, {4, 8});
+  test::TemporaryFolder folder;
+  train(recipe, folder / "run");
+  std::istringstream history(read_file(folder / "run/history.jsonl"));
+  std::vector<double> rates;
+  for (std::string line; std::getline(history, line);) rates.push_back(Json::parse(line)["lr"]["head"].get<double>());
+  EXPECT_THAT(rates, testing::ElementsAre(0.01, 0.01, 0.005));
+}
+
+TEST(Trainer, AHeadThatStartsFromDataIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["head"] = Json::parse(R"([{"linear": 8, "init": "lsuv"}, {"activation": "relu"},
+      {"linear": "classes", "bias": "prior", "init": {"lsuv": {"tol": 1e-6}}}])");
+  expect_resumed_bit_identical(recipe, {1, 8});
+  test::TemporaryFolder folder;
+  recipe["phases"] = Json::parse(R"([{"optimizer": {"sgd": {"lr": 1e-30}}}])");
+  train(recipe, folder / "scaled");
+  recipe["head"][0]["init"] = "orthogonal";
+  train(recipe, folder / "orthonormal");
+  const auto weight = [&](const std::string& run) {
+    return load_checkpoint(folder / run / "checkpoint/last.pt").under("network").at("head.linear_0.weight");
+  };
+  const at::Tensor factor = weight("scaled") / weight("orthonormal");
+  EXPECT_GT((factor.mean() - 1).abs().item<double>(), 0.1);
+  EXPECT_LT(factor.std().item<double>(), 1e-4);
+}
+
+TEST(Trainer, SamOfNoRadiusIsWhatItWraps) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["phases"].erase(0);
+  recipe["phases"][0]["batch_norm"] = "update";
+  recipe["phases"][0]["accumulate"] = 2;
+  train(recipe, folder / "plain");
+  auto& optimizer = recipe["phases"][0]["optimizer"];
+  optimizer = {{"sam", {{"rho", 1e-30}, {"optimizer", optimizer}}}};  // too small to move a float
+  train(recipe, folder / "wrapped");
+  EXPECT_EQ(digest(folder / "wrapped"), digest(folder / "plain"));
+  optimizer["sam"]["rho"] = 0.5;
+  train(recipe, folder / "sharp");
+  EXPECT_NE(digest(folder / "sharp"), digest(folder / "plain"));
+}
+
+TEST(Trainer, SamIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["phases"][1]["optimizer"] =
+      Json::parse(R"({"sam": {"adaptive": true, "optimizer": {"nadam": {"lr": 0.01}}}})");
+  recipe["phases"][1]["clip"] = Json::parse(R"({"norm": 0.1})");
+  expect_resumed_bit_identical(recipe, {10});
+}
+
+TEST(Trainer, APenaltyIsAddedToTheLossOfAStep) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
+  const auto weight_of = [&](const std::string& name, const char* phase) {
+    recipe["phases"] = Json::array({Json::parse(phase)});
+    train(recipe, folder / name);
+    return load_checkpoint(folder / name / "checkpoint/last.pt").under("network").at("head.linear_0.weight");
+  };
+  const at::Tensor decayed = weight_of("decayed", R"({"optimizer": {"sgd": {"lr": 0.5, "weight_decay": 0.3}}})");
+  const char* penalised = R"({"optimizer": {"sgd": {"lr": 0.5}}, "penalty": {"l2": {"alpha": 0.3}}, "accumulate": 1})";
+  EXPECT_TRUE(at::allclose(weight_of("penalised", penalised), decayed, 1e-5, 1e-6));
+  EXPECT_FALSE(at::allclose(weight_of("plain", R"({"optimizer": {"sgd": {"lr": 0.5}}})"), decayed, 1e-2, 1e-3));
+}
+
+TEST(Trainer, WhatIsHeldToItsPretrainedWeightsIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["phases"][1]["penalty"] = Json::parse(R"({"l2_sp": {"alpha": 5, "biases": true}})");
+  expect_resumed_bit_identical(recipe, {10});
+}
+
 Json linear_probe() {
   Json json = small_recipe();
   lay_over(json, preset_recipe("linear"));
@@ -234,6 +315,23 @@ TEST(Trainer, WhatIsAveragedIsWhatIsKept) {
 }
 
 TEST(Trainer, AveragedWeightsAreResumedBitIdentical) { expect_resumed_bit_identical(averaged(), {2, 4, 7}); }
+
+TEST(Trainer, AMeanOfEpochsHasItsOwnStatisticsAndIsResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["phases"].erase(0);
+  recipe["phases"][0]["batch_norm"] = "update";
+  recipe["phases"][0]["average"] = Json::parse(R"({"swa": {"start": 1}})");
+  expect_resumed_bit_identical(recipe, {2, 6});
+  test::TemporaryFolder folder;
+  train(recipe, folder / "run");
+  const auto last = load_checkpoint(folder / "run/checkpoint/last.pt");
+  const auto mean = last.under("average"), trained = last.under("network");
+  const auto count = [](const auto& tensors) {
+    return tensors.at("head.batch_norm_0.num_batches_tracked").template item<std::int64_t>();
+  };
+  EXPECT_EQ(2 * count(mean), count(trained));  // those of one pass, of two epochs
+  EXPECT_FALSE(mean.at("head.batch_norm_0.running_var").equal(trained.at("head.batch_norm_0.running_var")));
+}
 
 TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   test::TemporaryFolder folder;

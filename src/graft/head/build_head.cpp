@@ -5,6 +5,10 @@
 
 namespace graft {
 
+std::uint64_t layer_seed(std::uint64_t seed, std::size_t index) {
+  return derive_seed(seed, "head initialisation", index);
+}
+
 torch::jit::Module build_head(const HeadSpec& spec, std::int64_t num_features, std::int64_t num_outputs,
                               std::uint64_t seed, const std::vector<std::int64_t>& class_counts) {
   TORCH_CHECK(num_features > 0 && num_outputs > 0, "a head has inputs and outputs");
@@ -15,7 +19,7 @@ torch::jit::Module build_head(const HeadSpec& spec, std::int64_t num_features, s
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const auto& [kind, json] = spec.layers[i];
     place.path = "head[" + std::to_string(i) + "]";
-    place.seed = derive_seed(seed, "head initialisation", i);
+    place.seed = layer_seed(seed, i);
     const BuiltLayer built = head_layer_row(kind).build(emitter, json, place);
     const std::string name = kind + "_" + std::to_string(i);
     head.register_module(name, built.module);

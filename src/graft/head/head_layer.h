@@ -32,6 +32,9 @@ struct LayerPlace {
   std::vector<std::int64_t> class_counts{};  ///< images of each class; empty where nobody knows
 };
 
+/// LayerPlace's seed of the layer `index` of a head that is built with `seed`.
+std::uint64_t layer_seed(std::uint64_t seed, std::size_t index);
+
 struct BuiltLayer {
   torch::jit::Module module;
   std::int64_t out = 0;  ///< numbers of each sample that it gives

@@ -99,6 +99,12 @@ void orthogonal(T weight, const Json& options, G generator) {
   weight.copy_((wide ? signed_q.t() : signed_q) * number(options, "gain"));
 }
 
+/// Orthonormal to start with; head/lsuv.h then scales it by data.
+Json read_lsuv(JsonReader& reader) {
+  const double tol = reader.number("tol", 0.1, Range::above(0));
+  return {{"tol", tol}, {"max_iter", reader.integer("max_iter", 10, Range::between(1, 1000))}};
+}
+
 // ---- table ----
 
 /// Fills the weight, and the bias where it is defined; the bias arrives filled with zeros.
@@ -141,6 +147,10 @@ const OptionTable<Row>& table() {
        [](T weight, T, const Json& options, G generator) { trunc_normal(weight, options, generator); }},
       {"orthogonal", read_gain,
        [](T weight, T, const Json& options, G generator) { orthogonal(weight, options, generator); }},
+      {"lsuv", read_lsuv,
+       [](T weight, T, const Json&, G generator) {
+         orthogonal(weight, {{"gain", 1}}, generator);
+       }},
       {"zeros", no_options, [](T weight, T, const Json&, G) { weight.zero_(); }},
   });
   return kTable;

@@ -16,8 +16,8 @@ struct InitSpec {
 };
 
 /// Names that "init" takes: default (what torch.nn.Linear starts with), and torch.nn.init's kaiming_uniform,
-/// kaiming_normal, xavier_uniform, xavier_normal, normal, trunc_normal, orthogonal, zeros, with their options. Biases
-/// are zero but for the first.
+/// kaiming_normal, xavier_uniform, xavier_normal, normal, trunc_normal, orthogonal, zeros, with their options, and
+/// lsuv, which is orthogonal until lsuv.h scales it. Biases are zero but for the first.
 const std::vector<std::string>& initialization_names();
 
 /// The member "init" of a layer, with its options filled in: {"kaiming_normal": {"a": 0.0, …}}.

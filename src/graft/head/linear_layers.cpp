@@ -70,7 +70,10 @@ BuiltLayer build_linear(Emitter& emitter, const Json& layer, const LayerPlace& p
 Json read_cosine(JsonReader& reader) {
   const Json width = read_width(reader, "cosine", false);
   const double scale = reader.number("scale", 10, Range::above(0));
-  return {{"cosine", width}, {"scale", scale}, {"init", read_init(reader)}};
+  Json layer{{"cosine", width}, {"scale", scale}, {"init", read_init(reader)}};
+  if (init_of(layer).name == "lsuv")
+    reader.problem("init", "is lsuv", "one of the others: the length of the weights does not change a cosine");
+  return layer;
 }
 
 /// The learned scale times the cosine of the angle to each class's vector (Gidaris and Komodakis 2018), lengths divided

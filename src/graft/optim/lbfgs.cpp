@@ -29,15 +29,7 @@ Json read_lbfgs_options(JsonReader& reader) {
   options["tolerance_change"] = reader.number("tolerance_change", 1e-9, Range::at_least(0));
   options["history_size"] = reader.integer("history_size", 100, Range::between(1, 10000));
   options["line_search_fn"] = reader.choice("line_search_fn", "none", line_search_names());
-  options["C"] = 1.0;
-  const Json* strength = reader.member("C");
-  if (strength == nullptr) return options;
-  if (*strength == "cv")
-    options["C"] = *strength;
-  else if (strength->is_number())
-    options["C"] = reader.number("C", 1, Range::above(0));
-  else
-    reader.problem("C", "is " + strength->dump(), "a number above 0, or \"cv\"");
+  read_strength(reader, options);
   return options;
 }
 
@@ -85,7 +77,13 @@ class History {
 
 }  // namespace
 
-OptimizerRow lbfgs_row() { return {"lbfgs", read_lbfgs_options, nullptr}; }
+OptimizerRow lbfgs_row() {
+  return {
+      "lbfgs", read_lbfgs_options, nullptr,
+      [](const Json& options, const SmoothFunction& function, const at::Tensor& start, const std::stop_token& stop) {
+        return minimize_lbfgs(function.evaluate, start, lbfgs_options({"lbfgs", options}), stop);
+      }};
+}
 
 LbfgsOptions lbfgs_options(const OptimizerSpec& spec) {
   TORCH_CHECK(spec.name == "lbfgs", spec.name, " is not lbfgs");

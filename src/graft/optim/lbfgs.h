@@ -1,20 +1,10 @@
 #pragma once
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
-#include <functional>
 #include <stop_token>
 
-#include "graft/optim/optimizer.h"
+#include "graft/optim/minimum.h"
 
 namespace graft {
-
-/// What a function is at a point: its value, and its gradient, laid out like the point.
-struct Evaluation {
-  double value = 0;
-  at::Tensor gradient;
-};
-using Objective = std::function<Evaluation(const at::Tensor& point)>;
 
 /// torch.optim.LBFGS's options and defaults.
 struct LbfgsOptions {
@@ -28,14 +18,6 @@ struct LbfgsOptions {
 };
 /// Of the recipe's {"lbfgs": {...}}, which names "C" too (linear_probe.h).
 LbfgsOptions lbfgs_options(const OptimizerSpec& spec);
-
-struct Minimum {
-  at::Tensor point;
-  double value = 0;
-  std::int64_t iterations = 0;
-  std::int64_t evaluations = 0;
-  bool converged = false;  ///< a tolerance ended it, and not max_iter, max_eval or the stop
-};
 
 /// Limited-memory BFGS (Nocedal 1980; Liu and Nocedal 1989) as one step of torch.optim.LBFGS takes it.
 /// @param start  float32 or float64 [n]; stays as it is

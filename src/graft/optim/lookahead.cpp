@@ -9,23 +9,15 @@ namespace {
 class Lookahead final : public UpdateRule {
  public:
   explicit Lookahead(const Json& options)
-      : k_(options.at("k").get<std::int64_t>()), alpha_(options.at("alpha").get<double>()) {
-    const auto inner = options.at("optimizer").begin();
-    inner_ = make_update_rule({inner.key(), inner.value()});
-  }
+      : k_(options.at("k").get<std::int64_t>()),
+        alpha_(options.at("alpha").get<double>()),
+        inner_(make_inner_rule(options)) {}
 
   static Json read_options(JsonReader& reader) {
     Json options;
     options["k"] = reader.integer("k", 6, Range::between(1, 100000));
     options["alpha"] = reader.number("alpha", 0.5, {.low = 0, .high = 1, .low_open = true});
-    options["optimizer"] = to_json(OptimizerSpec{});
-    if (const Json* value = reader.member("optimizer")) {
-      const OptimizerSpec inner = read_optimizer_spec(*value, reader.path_of("optimizer"), reader.problems());
-      if (inner.name == "lookahead" || inner.full_batch())
-        reader.problem("optimizer", "is " + inner.name, "a rule that takes steps of its own");
-      else
-        options["optimizer"] = Json{{inner.name, inner.options}};
-    }
+    read_inner_rule(reader, options, {"lookahead", "sam"});
     return options;
   }
 

@@ -43,8 +43,27 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, std::unique_ptr<UpdateR
 
 Optimizer::~Optimizer() = default;
 
+bool Optimizer::ascends() const { return rule_->ascends(); }
+
+void Optimizer::ascend() {
+  TORCH_CHECK(ascends() && ascended_.empty(), "a step ascends once, and where its rule says so");
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> parameters, gradients;
+  for (const auto& group : groups_)
+    for (const auto& parameter : group.parameters)
+      if (parameter.grad().defined()) parameters.push_back(parameter), gradients.push_back(parameter.grad());
+  if (parameters.empty()) return;
+  const auto moves = rule_->ascent(parameters, gradients);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    ascended_.emplace_back(parameters[i], parameters[i].clone());
+    parameters[i].add_(moves[i]);
+  }
+}
+
 void Optimizer::step(const StepSettings& settings) {
   const at::NoGradGuard no_grad;
+  for (auto& [parameter, stood] : ascended_) parameter.copy_(stood);
+  ascended_.clear();
   for (const auto& group : groups_) step_group(group, settings);
 }
 

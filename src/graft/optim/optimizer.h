@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graft/core/json.h"
@@ -13,13 +14,13 @@ namespace graft {
 
 /// The recipe's "optimizer": one name of the table with its options, {"adamw": {"lr": 0.003, "weight_decay": 0.01}}.
 /// Names, options and defaults are torch.optim's (lion and lookahead: timm.optim's); docs/recipe.md lists them with
-/// their sources. lookahead holds another in its "optimizer".
+/// their sources. lookahead and sam hold another in their "optimizer".
 struct OptimizerSpec {
   std::string name = "adamw";
   Json options = Json::object();  ///< as read: every option; by hand: some may be left out
-  double lr() const;              ///< of lookahead: its inner rule's
+  double lr() const;              ///< of lookahead and sam: their inner rule's; 1 where there is none
   bool has_momentum() const;      ///< a momentum or a beta1, which a schedule may cycle
-  bool full_batch() const;        ///< lbfgs: minimises over all images at once (train/linear_probe.h), takes no steps
+  bool full_batch() const;  ///< lbfgs, newton_cg, …: minimises over all images at once (minimum.h), takes no steps
 };
 /// In the table's order.
 const std::vector<std::string>& optimizer_names();
@@ -52,7 +53,13 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Updates every parameter that has a gradient; others, and their state, are left alone. Gradients are kept.
+  /// Whether a step takes two gradients (sam): one where the parameters stand, then, after `ascend`, the one that it
+  /// steps by.
+  bool ascends() const;
+  /// Moves the parameters that have a gradient to where the step's own is to be taken.
+  void ascend();
+  /// Updates every parameter that has a gradient, put back where it stood before `ascend`; others, and their state, are
+  /// left alone. Gradients are kept.
   void step(const StepSettings& settings);
   /// Sets all gradients to undefined.
   void zero_grad();
@@ -73,6 +80,7 @@ class Optimizer {
   std::vector<ParameterGroup> groups_;
   std::unique_ptr<UpdateRule> rule_;
   State state_;
+  std::vector<std::pair<at::Tensor, at::Tensor>> ascended_;  // parameters, and where they stood
 };
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSpec& spec, std::vector<ParameterGroup> groups);

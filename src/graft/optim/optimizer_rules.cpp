@@ -1,5 +1,7 @@
 #include "graft/optim/optimizer_rules.h"
 
+#include <algorithm>
+
 #include "graft/core/option_table.h"
 
 namespace graft {
@@ -8,7 +10,8 @@ namespace {
 const OptionTable<OptimizerRow>& table() {
   static const OptionTable<OptimizerRow> kTable({sgd_row(), adam_row(), adamw_row(), nadam_row(), radam_row(),
                                                  adamax_row(), adagrad_row(), rmsprop_row(), adadelta_row(), lion_row(),
-                                                 lookahead_row(), lbfgs_row()});
+                                                 lookahead_row(), sam_row(), lbfgs_row(), newton_cg_row(),
+                                                 gauss_newton_row(), levenberg_marquardt_row()});
   return kTable;
 }
 
@@ -37,7 +40,36 @@ void read_weight_decay(JsonReader& reader, Json& options, double fallback) {
   options["weight_decay"] = reader.number("weight_decay", fallback, Range::at_least(0));
 }
 
-double OptimizerSpec::lr() const { return stepping_options(*this).at("lr").get<double>(); }
+void read_strength(JsonReader& reader, Json& options) {
+  options["C"] = 1.0;
+  const Json* strength = reader.member("C");
+  if (strength == nullptr) return;
+  if (*strength == "cv")
+    options["C"] = *strength;
+  else if (strength->is_number())
+    options["C"] = reader.number("C", 1, Range::above(0));
+  else
+    reader.problem("C", "is " + strength->dump(), "a number above 0, or \"cv\"");
+}
+
+void read_inner_rule(JsonReader& reader, Json& options, const std::vector<std::string>& others) {
+  options["optimizer"] = to_json(OptimizerSpec{});
+  const Json* value = reader.member("optimizer");
+  if (value == nullptr) return;
+  const OptimizerSpec inner = read_optimizer_spec(*value, reader.path_of("optimizer"), reader.problems());
+  if (inner.full_batch() || std::find(others.begin(), others.end(), inner.name) != others.end())
+    reader.problem("optimizer", "is " + inner.name, "a rule that takes steps of its own",
+                   inner.name == "sam" ? "sam wraps the others: {\"sam\": {\"optimizer\": …}}" : "");
+  else
+    options["optimizer"] = Json{{inner.name, inner.options}};
+}
+
+std::unique_ptr<UpdateRule> make_inner_rule(const Json& options) {
+  const auto inner = options.at("optimizer").begin();
+  return make_update_rule({inner.key(), inner.value()});
+}
+
+double OptimizerSpec::lr() const { return stepping_options(*this).value("lr", 1.0); }
 
 bool OptimizerSpec::has_momentum() const {
   const Json of_steps = stepping_options(*this);
@@ -57,6 +89,13 @@ Json to_json(const OptimizerSpec& spec) { return Json{{spec.name, table().comple
 std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec) {
   TORCH_CHECK(!spec.full_batch(), spec.name, " has no rule of single steps");
   return table().at(spec.name).make(table().complete(spec));
+}
+
+Minimum minimize(const OptimizerSpec& spec, const SmoothFunction& function, const at::Tensor& start,
+                 const std::stop_token& stop) {
+  TORCH_CHECK(spec.full_batch(), spec.name, " takes single steps");
+  const at::NoGradGuard no_grad;
+  return table().at(spec.name).minimize(table().complete(spec), function, start, stop);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSpec& spec, std::vector<ParameterGroup> groups) {

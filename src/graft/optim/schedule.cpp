@@ -11,9 +11,9 @@ namespace graft {
 namespace {
 
 const OptionTable<ScheduleRow>& table() {
-  static const OptionTable<ScheduleRow> kTable({constant_row(), step_row(), multi_step_row(), exponential_row(),
-                                                polynomial_row(), cosine_row(), cosine_warm_restarts_row(),
-                                                warmup_stable_decay_row(), one_cycle_row(), cyclic_row()});
+  static const OptionTable<ScheduleRow> kTable(
+      {constant_row(), step_row(), multi_step_row(), exponential_row(), polynomial_row(), cosine_row(),
+       cosine_warm_restarts_row(), warmup_stable_decay_row(), one_cycle_row(), cyclic_row(), reduce_on_plateau_row()});
   return kTable;
 }
 
@@ -53,7 +53,7 @@ Schedule make_schedule(const ScheduleSpec& spec, double lr, const StepPlan& plan
   TORCH_CHECK(plan.epochs > 0 && plan.steps_per_epoch > 0, "a plan has steps");
   const Json options = table().complete(spec);
   const std::int64_t warmup = warmup_steps(options, plan);
-  const Span span{std::max<std::int64_t>(plan.total() - warmup, 1), plan.steps_per_epoch};
+  const Span span{std::max<std::int64_t>(plan.total() - warmup, 1), plan.steps_per_epoch, plan.measured};
   const double start = options.value("warmup_start", 1.0);
   return [=, last = plan.total() - 1, main = table().at(spec.name).make(options, lr, span)](std::int64_t step) {
     TORCH_CHECK(step >= 0, "steps count from 0");

@@ -10,6 +10,7 @@ namespace graft {
 struct Span {
   std::int64_t steps;
   std::int64_t steps_per_epoch;
+  Measured measured;
 };
 
 /// A row of the table of schedules. `make` throws Error when an option does not go with `lr`.
@@ -29,6 +30,7 @@ ScheduleRow cosine_warm_restarts_row();
 ScheduleRow warmup_stable_decay_row();
 ScheduleRow one_cycle_row();
 ScheduleRow cyclic_row();
+ScheduleRow reduce_on_plateau_row();
 
 /// Options of the warm-up, for the schedules that take one.
 void read_warmup(JsonReader& reader, Json& options);

@@ -48,6 +48,14 @@ class UpdateRule {
   virtual bool keeps_state(const StepSettings&) const { return true; }
   /// Updates the parameters and slots of one batch in place, without autograd.
   virtual void update(Batch& batch) const = 0;
+
+  /// Whether a step takes its gradient elsewhere than where the parameters stand.
+  virtual bool ascends() const { return false; }
+  /// How far from there, by all parameters and their gradients; not empty.
+  virtual std::vector<at::Tensor> ascent(const std::vector<at::Tensor>& /*parameters*/,
+                                         const std::vector<at::Tensor>& /*gradients*/) const {
+    return {};
+  }
 };
 
 }  // namespace graft

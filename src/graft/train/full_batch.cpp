@@ -37,6 +37,7 @@ void check_phase(const Phase& phase, const std::string& path, std::vector<Proble
   check("schedule", schedule == to_json(ScheduleSpec{}), "is " + schedule.dump(), "\"constant\"");
   const Json clip = to_json(phase.clip);
   check("clip", clip == to_json(ClipSpec{}), "is " + clip.dump(), "\"none\"");
+  check("penalty", !phase.penalty.penalises(), "is " + phase.penalty.name, "none (C is its penalty)");
   check("average", !phase.average.averages(), "is " + phase.average.name, "none");
   check("accumulate", phase.accumulate == 1, "is " + std::to_string(phase.accumulate), "1");
   check("layer_lr_decay", phase.layer_lr_decay == 1, "is not 1", "1");
@@ -108,15 +109,16 @@ std::optional<ProbeFit> train_full_batch(torch::jit::Module& head, const HeadSpe
   if (!fit) return std::nullopt;
   if (!std::isfinite(fit->minimum.value))
     throw Error({"phase '" + phase.name + "'", "the loss is no finite number", "a loss that falls",
-                 "\"line_search_fn\": \"strong_wolfe\" takes no step that raises it"});
+                 "newton_cg, or lbfgs with \"line_search_fn\": \"strong_wolfe\", takes no step that raises it"});
   layer.weight.copy_(fit->layer.weight);
   if (layer.bias.defined()) layer.bias.copy_(fit->layer.bias);
   return fit;
 }
 
 std::string text_of(const ProbeFit& fit) {
-  return c10::str("linear probe: C = ", fit.C, ", ", fit.minimum.iterations, " iterations, ",
-                  fit.minimum.converged ? "converged" : "not at the minimum yet: raise max_iter and max_eval");
+  return c10::str(
+      "linear probe: C = ", fit.C, ", ", fit.minimum.iterations, " iterations, ",
+      fit.minimum.converged ? "converged" : "not at the minimum yet: raise max_iter (of lbfgs max_eval too)");
 }
 
 }  // namespace graft

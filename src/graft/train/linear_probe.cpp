@@ -40,25 +40,34 @@ double penalty_scale(const LinearLayer& layer) { return layer.weight.size(0) == 
 /// Fits layers of one shape to one set of images, at any C.
 class Fitter {
  public:
-  Fitter(ProbeImages images, const LinearLayer& like, const Loss& loss, const LbfgsOptions& options,
+  Fitter(ProbeImages images, const LinearLayer& like, const Loss& loss, const OptimizerSpec& optimizer,
          const std::stop_token& stop)
       : images_(std::move(images)),
         like_(like),
         loss_(loss),
-        options_(options),
+        optimizer_(optimizer),
         stop_(stop),
         total_(images_.weights.counts(images_.targets, images_.features.options()).sum().item<double>()) {}
 
   Minimum fit(const at::Tensor& start, double C) const {
     const double strength = penalty_scale(like_) / (2 * C * total_);
-    const auto objective = [&](const at::Tensor& point) {
+    const auto value_at = [&](const at::Tensor& variable) {
+      return loss_of(variable) + layer_of(variable, like_).weight.square().sum() * strength;
+    };
+    const auto evaluate = [&](const at::Tensor& point) {
       const at::AutoGradMode with_gradient(true);
-      const at::Tensor variable = point.detach().set_requires_grad(true);
-      const at::Tensor penalty = layer_of(variable, like_).weight.square().sum() * strength;
-      const at::Tensor value = loss_of(variable) + penalty;
+      const at::Tensor variable = point.detach().set_requires_grad(true), value = value_at(variable);
       return Evaluation{value.item<double>(), torch::autograd::grad({value}, {variable})[0]};
     };
-    return minimize_lbfgs(objective, start, options_, stop_);
+    const auto hessian = [&](const at::Tensor& point) -> HessianProduct {
+      const at::AutoGradMode with_gradient(true);
+      const at::Tensor variable = point.detach().clone().set_requires_grad(true);
+      const at::Tensor gradient = torch::autograd::grad({value_at(variable)}, {variable}, {}, true, true)[0];
+      return [=](const at::Tensor& vector) {
+        return torch::autograd::grad({gradient}, {variable}, {vector}, /*retain_graph=*/true)[0];
+      };
+    };
+    return minimize(optimizer_, {evaluate, hessian}, start, stop_);
   }
 
   at::Tensor loss_of(const at::Tensor& point) const {
@@ -69,7 +78,7 @@ class Fitter {
   ProbeImages images_;
   const LinearLayer& like_;
   const Loss& loss_;
-  const LbfgsOptions& options_;
+  const OptimizerSpec& optimizer_;
   const std::stop_token& stop_;
   double total_;
 };
@@ -78,25 +87,25 @@ double accuracy(const ProbeImages& images, const LinearLayer& layer) {
   return logits_of(images.features, layer).argmax(1).eq(images.targets).to(at::kDouble).mean().item<double>();
 }
 
-at::Tensor folds_of(const at::Tensor& targets) {
+at::Tensor folds_of(const at::Tensor& targets, const OptimizerSpec& optimizer) {
   const at::Tensor labels = targets.cpu().contiguous();
   const auto* begin = labels.const_data_ptr<std::int64_t>();
   if (at::bincount(labels).max().item<std::int64_t>() < kFolds)
-    throw Error({"optimizer.lbfgs.C", "is \"cv\", and no class has 5 images to train on",
+    throw Error({"optimizer." + optimizer.name + ".C", "is \"cv\", and no class has 5 images to train on",
                  "a class of at least 5: the images are parted in five", "give a number, such as 1"});
   return torch::tensor(stratified_folds({begin, begin + labels.numel()}, kFolds)).to(targets.device());
 }
 
 /// The C that classifies best over the folds. A part of the walks when a stop was asked for.
 double choose_strength(const ProbeImages& images, const LinearLayer& start, const Loss& loss,
-                       const LbfgsOptions& options, const std::stop_token& stop) {
-  const at::Tensor folds = folds_of(images.targets);
+                       const OptimizerSpec& optimizer, const std::stop_token& stop) {
+  const at::Tensor folds = folds_of(images.targets, optimizer);
   const auto strengths = probe_strengths();
   std::vector<double> scores(strengths.size(), 0);
   for (std::int64_t fold = 0; fold < kFolds; ++fold) {
     const at::Tensor tested = folds.eq(fold);
     const ProbeImages test = rows_of(images, at::nonzero(tested).squeeze(1));
-    const Fitter fitter(rows_of(images, at::nonzero(tested.logical_not()).squeeze(1)), start, loss, options, stop);
+    const Fitter fitter(rows_of(images, at::nonzero(tested.logical_not()).squeeze(1)), start, loss, optimizer, stop);
     at::Tensor point = flat(start);
     for (std::size_t i = 0; i < strengths.size() && !stop.stop_requested(); ++i) {
       point = fitter.fit(point, strengths[i]).point;
@@ -122,12 +131,11 @@ std::vector<double> probe_strengths() {
 std::optional<ProbeFit> fit_linear_probe(const ProbeImages& images, const LinearLayer& start, const Loss& loss,
                                          const OptimizerSpec& spec, const std::stop_token& stop) {
   const torch::NoGradGuard no_grad;
-  const LbfgsOptions options = lbfgs_options(spec);
   const Json strength = to_json(spec).at(spec.name).at("C");
   const ProbeImages wide{images.features.to(at::kDouble), images.targets, images.weights};
   ProbeFit fit;
-  fit.C = strength.is_number() ? strength.get<double>() : choose_strength(wide, start, loss, options, stop);
-  const Fitter fitter(wide, start, loss, options, stop);
+  fit.C = strength.is_number() ? strength.get<double>() : choose_strength(wide, start, loss, spec, stop);
+  const Fitter fitter(wide, start, loss, spec, stop);
   fit.minimum = fitter.fit(flat(start), fit.C);
   if (stop.stop_requested()) return std::nullopt;
   fit.layer = layer_of(fit.minimum.point, start);

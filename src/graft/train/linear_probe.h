@@ -4,7 +4,7 @@
 #include <optional>
 #include <stop_token>
 
-#include "graft/optim/lbfgs.h"
+#include "graft/optim/minimum.h"
 #include "graft/train/loss.h"
 
 namespace graft {

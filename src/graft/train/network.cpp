@@ -98,6 +98,15 @@ at::Tensor Network::logits(at::Tensor activations) {
   return head_.forward({features(std::move(activations))}).toTensor();
 }
 
+std::map<std::string, at::Tensor> Network::moving_buffers() const {
+  std::map<std::string, at::Tensor> buffers;
+  if (!selection_.head.empty())
+    for (const auto& buffer : head_.named_buffers()) buffers["head." + buffer.name] = buffer.value;
+  if (statistics_ == BatchNormStatistics::kUpdate)
+    for (const auto& buffer : backbone_.module().named_buffers()) buffers["backbone." + buffer.name] = buffer.value;
+  return buffers;
+}
+
 std::vector<ParameterGroup> Network::parameter_groups(double layer_lr_decay) const {
   std::map<std::string, double> scales;
   const auto& stages = backbone_.stages();

@@ -43,6 +43,9 @@ class Network {
   /// The same -> logits [N, classes].
   at::Tensor logits(at::Tensor activations);
 
+  /// "head.…", "backbone.…": the buffers that a pass in training mode may change.
+  std::map<std::string, at::Tensor> moving_buffers() const;
+
   /// The trained parameters: the head at scale 1, each stage below it at `layer_lr_decay` times the one above; weights
   /// of two dimensions or more with weight decay, biases and normalisations without.
   std::vector<ParameterGroup> parameter_groups(double layer_lr_decay) const;

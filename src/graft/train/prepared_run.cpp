@@ -6,6 +6,7 @@
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
 #include "graft/head/build_head.h"
+#include "graft/head/lsuv.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/step_format.h"
@@ -14,6 +15,8 @@
 namespace graft {
 namespace {
 
+std::uint64_t head_seed(const Recipe& recipe) { return derive_seed(recipe.seed, "initialisation"); }
+
 Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device device,
                      const PreparedRun::Listener& listener) {
   const Recipe& recipe = spec.recipe;
@@ -21,7 +24,7 @@ Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device de
   listener.message(backbone.summary());
   for (const auto& note : backbone.notes()) listener.message("note: " + note);
   auto head = build_head(recipe.head, backbone.num_features(), static_cast<std::int64_t>(dataset.classes.size()),
-                         derive_seed(recipe.seed, "initialisation"), dataset.class_counts(Split::kTrain));
+                         head_seed(recipe), dataset.class_counts(Split::kTrain));
   return {std::move(backbone), std::move(head), device};
 }
 
@@ -91,7 +94,10 @@ PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t me
           activation_options(spec, val_engines ? "fp32" : spec.recipe.precision, memory, listener),
           val_engines ? *val_engines : engines),
       recipe_(spec.recipe),
-      message_(listener.message) {}
+      message_(listener.message) {
+  if (std::ranges::any_of(recipe_.phases, [](const Phase& phase) { return phase.penalty.holds_to_pretrained(); }))
+    pretrained = copy_tensors(tensors());
+}
 
 std::map<std::string, at::Tensor> PreparedRun::tensors() const {
   const bool statistics_move = std::ranges::any_of(
@@ -135,6 +141,18 @@ void PreparedRun::use_ways(const Json& ways) {
   if (val_engines) val_engines->use_plans(ways.at("val"));
   for (const auto& [phase, name] : ways.at("steps").items())
     formats_[std::stoul(phase)] = step_format(name.get<std::string>());
+}
+
+void PreparedRun::start_head(const std::vector<std::int64_t>& images,
+                             const std::function<void(std::size_t done, std::size_t total)>& progress,
+                             const std::stop_token& stop) {
+  if (!starts_from_data(recipe_.head)) return;
+  const at::NoGradGuard no_grad;
+  network.eval();
+  const auto start = [&](at::Tensor activations, const auto&) {
+    start_from_data(network.head(), recipe_.head, head_seed(recipe_), network.features(std::move(activations)));
+  };
+  train.for_each_batch({images}, 0, start, progress, stop);
 }
 
 void PreparedRun::end_phase() {

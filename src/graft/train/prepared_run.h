@@ -33,8 +33,9 @@ class PreparedRun {
 
   Dataset dataset;
   Network network;
-  std::vector<TrainSelection> selections;  ///< one a phase
-  std::size_t memory;                      ///< bytes that kept activations may take
+  std::vector<TrainSelection> selections;        ///< one a phase
+  std::map<std::string, at::Tensor> pretrained;  ///< tensors() before training, where a phase's penalty holds to them
+  std::size_t memory;                            ///< bytes that kept activations may take
   FrozenEngines engines;
   /// Float32 ones where `engines` may use bfloat16: what is validated is then what the exported file will give.
   std::optional<FrozenEngines> val_engines;
@@ -49,6 +50,11 @@ class PreparedRun {
   void use_ways(const Json& ways);
   /// Forgets what was computed with layers that the phase has trained.
   void end_phase();
+  /// Starts the head's layers that start from data (init lsuv) by the given training images; a run that ends before its
+  /// first step may do it again. Nothing where there are none, or where a stop was asked for.
+  void start_head(const std::vector<std::int64_t>& images,
+                  const std::function<void(std::size_t done, std::size_t total)>& progress,
+                  const std::stop_token& stop);
   /// How the frozen layers of the phase are computed, for people.
   std::string plan_text() const;
   /// Seconds that computing what is kept has taken so far.

@@ -18,6 +18,13 @@ bool is_better(const std::string& metric, double value, double than) {
   return metric == "loss" ? value < than : value > than;
 }
 
+std::vector<double> values_of(const Json& history, const std::string& phase, const std::string& metric) {
+  std::vector<double> values;
+  for (const auto& record : history)
+    if (record.at("phase") == phase) values.push_back(record.at("val_" + metric).get<double>());
+  return values;
+}
+
 void Progress::start_epoch(std::int64_t next) {
   epoch = next;
   step = 0;

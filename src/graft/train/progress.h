@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "graft/core/json.h"
 
@@ -8,6 +9,9 @@ namespace graft {
 
 /// The better of two values of a metric.
 bool is_better(const std::string& metric, double value, double than);
+
+/// What a metric was after each epoch of a phase, by a run's history.
+std::vector<double> values_of(const Json& history, const std::string& phase, const std::string& metric);
 
 /// A metric's best value so far and where it was reached.
 struct Best {
@@ -33,6 +37,7 @@ struct Progress {
   std::int64_t epochs_without_better = 0;
   Json history = Json::array();  ///< one record an epoch
 
+  bool at_start() const { return phase == 0 && epoch == 0 && step == 0; }
   void start_epoch(std::int64_t next);
   void start_phase(std::size_t next);
 };

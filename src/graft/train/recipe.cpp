@@ -42,7 +42,12 @@ void read_steps(JsonReader& reader, Phase& phase) {
                    "false beside " + phase.optimizer.name + ", which has no momentum", "");
   if (const Json* average = reader.member("average"))
     phase.average = read_average_spec(*average, reader.path_of("average"), problems);
+  if (problems.size() == before && phase.average.start() > phase.epochs)
+    reader.problem("average." + phase.average.name + ".start", "is " + std::to_string(phase.average.start()),
+                   "at most the phase's " + std::to_string(phase.epochs) + " epochs", "");
   phase.accumulate = reader.integer("accumulate", 1, Range::between(1, 1024));
+  if (const Json* penalty = reader.member("penalty"))
+    phase.penalty = read_penalty_spec(*penalty, reader.path_of("penalty"), problems);
   if (const Json* clip = reader.member("clip")) phase.clip = read_clip_spec(*clip, reader.path_of("clip"), problems);
 }
 
@@ -123,6 +128,7 @@ Json phase_json(const Phase& phase) {
           {"optimizer", to_json(phase.optimizer)},
           {"schedule", to_json(phase.schedule)},
           {"clip", to_json(phase.clip)},
+          {"penalty", to_json(phase.penalty)},
           {"average", to_json(phase.average)},
           {"accumulate", phase.accumulate},
           {"layer_lr_decay", phase.layer_lr_decay},

@@ -11,6 +11,7 @@
 #include "graft/image/input_spec.h"
 #include "graft/optim/clip.h"
 #include "graft/optim/optimizer.h"
+#include "graft/optim/penalty.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
@@ -26,6 +27,7 @@ struct Phase {
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   ClipSpec clip;
+  PenaltySpec penalty;
   AverageSpec average;
   std::int64_t accumulate = 1;  ///< batches of which a step takes the gradient
   double layer_lr_decay = 1;    ///< learning rate times this for every stage below the head

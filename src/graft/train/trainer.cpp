@@ -9,6 +9,7 @@
 #include "graft/core/error.h"
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
+#include "graft/train/batch_statistics.h"
 #include "graft/train/best_epochs.h"
 #include "graft/train/checkpoint.h"
 #include "graft/train/evaluate.h"
@@ -20,6 +21,7 @@
 #include "graft/train/run_log.h"
 #include "graft/train/stopwatch.h"
 #include "graft/train/stored_run.h"
+#include "graft/train/take_gradient.h"
 #include "graft/train/training_samples.h"
 
 namespace graft {
@@ -134,14 +136,14 @@ class Trainer::Run {
     const auto class_counts = parts().dataset.class_counts(Split::kTrain);
     const bool full_batch = phase().optimizer.full_batch();
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
+    if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    if (phase().average.averages()) average_.emplace(phase().average, parts().tensors());
-    if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
-    resumed_.reset();
     loss_ = make_loss(recipe().loss, class_counts);
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
-    schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(), {phase().epochs, steps_per_epoch_});
+    if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
+    if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
+    resumed_.reset();
     targets_ = labels_of(samples);
     weights_ = loss_weights(recipe().balance, samples, class_counts);
     tell(&Observer::on_phase,
@@ -153,8 +155,11 @@ class Trainer::Run {
   /// Runs the rest of a phase. False when a stop was asked for.
   bool run_phase() {
     begin_phase();
+    if (progress_.at_start()) parts().start_head(epoch_order().front(), frozen_progress(), stop_);
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
       const Stopwatch watch;
+      schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(),
+                                {phase().epochs, steps_per_epoch_, measured_so_far()});
       const bool trained = phase().optimizer.full_batch() ? train_on_all() : train_epoch();
       const auto metrics = trained ? validate() : std::nullopt;
       progress_.epoch_seconds += watch.seconds();
@@ -176,6 +181,11 @@ class Trainer::Run {
     return true;
   }
 
+  Measured measured_so_far() const {
+    const std::string& metric = recipe().stop.metric;
+    return {values_of(progress_.history, phase().name, metric), is_better(metric, 1, 0)};
+  }
+
   bool out_of_patience() const {
     return recipe().stop.patience > 0 && progress_.epochs_without_better >= recipe().stop.patience;
   }
@@ -185,15 +195,23 @@ class Trainer::Run {
     return false;
   }
 
-  bool train_epoch() {
-    const Batches all = (*epoch_batches_)(
+  Batches epoch_order() const {
+    return (*epoch_batches_)(
         derive_seed(recipe().seed, "order", progress_.phase, static_cast<std::uint64_t>(progress_.epoch)));
+  }
+
+  std::function<void(std::size_t done, std::size_t total)> frozen_progress() {
+    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
+  }
+
+  bool train_epoch() {
+    const Batches all = epoch_order();
     const Batches rest(all.begin() + progress_.step, all.end());
     parts().network.train();
     parts().train.for_each_batch(
         rest, static_cast<std::uint64_t>(progress_.epoch),
-        [&](const at::Tensor& activations, const auto& rows) { train_step(activations, rows); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+        [&](const at::Tensor& activations, const auto& rows) { train_step(activations, rows); }, frozen_progress(),
+        stop_);
     return progress_.step == steps_per_epoch_;
   }
 
@@ -222,22 +240,26 @@ class Trainer::Run {
     parts().train.for_each_batch(
         batches_in_order(parts().train.samples().size(), recipe().batch_size), 0,
         [&](const at::Tensor& batch, const auto&) { rows.push_back(batch.to(parts().network.device())); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+        frozen_progress(), stop_);
     return at::cat(rows);
   }
 
   void train_step(const at::Tensor& activations, const std::vector<std::int64_t>& rows) {
     const std::int64_t step = progress_.epoch * steps_per_epoch_ + progress_.step;
-    seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
     const at::Tensor index = torch::tensor(rows);
     const double weight = weight_of(index);
-    double value = 0;
-    optimizer_->zero_grad();
-    for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
-      const auto size = static_cast<std::int64_t>(part.size());
-      const at::Tensor of_part = index.narrow(0, part.front(), size);
-      value += add_gradient(activations.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
-    }
+    const double value = take_gradient(*optimizer_, parts().network, activations, [&](const at::Tensor& given) {
+      seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
+      optimizer_->zero_grad();
+      double sum = 0;
+      for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
+        const auto size = static_cast<std::int64_t>(part.size());
+        const at::Tensor of_part = index.narrow(0, part.front(), size);
+        sum += add_gradient(given.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
+      }
+      penalty_->add_gradient();
+      return sum;
+    });
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
     if (average_) average_->update(step + 1);
@@ -269,9 +291,18 @@ class Trainer::Run {
   std::optional<ClassificationMetrics> validate() {
     if (!average_) return measure();
     average_->exchange();
-    const auto metrics = measure();
+    const auto metrics = estimate_statistics() ? measure() : std::nullopt;
     average_->exchange();
     return metrics;
+  }
+
+  /// Of averaged weights that have none of their own. False when a stop was asked for.
+  bool estimate_statistics() {
+    const auto epoch = static_cast<std::uint64_t>(progress_.epoch);
+    if (!phase().average.lacks_statistics(progress_.epoch + 1)) return true;
+    seed_torch(derive_seed(recipe().seed, "statistics", progress_.phase, epoch));
+    return update_batch_statistics(parts().network, parts().train, recipe().batch_size, epoch, frozen_progress(),
+                                   stop_);
   }
 
   std::optional<ClassificationMetrics> measure() {
@@ -285,7 +316,7 @@ class Trainer::Run {
           rows.push_back(at::softmax(parts().network.logits(std::move(activations)).to(at::kFloat), 1).cpu());
           done += static_cast<std::int64_t>(batch.size());
         },
-        [&](std::size_t images, std::size_t total) { tell(&Observer::on_frozen_progress, images, total); }, stop_);
+        frozen_progress(), stop_);
     if (done != static_cast<std::int64_t>(parts().val.samples().size())) return std::nullopt;
     return classification_metrics(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes,
                                   {recipe().stop.metric});
@@ -317,6 +348,7 @@ class Trainer::Run {
                                  {"best", best},
                                  {"seconds", record.seconds},
                                  {"images_per_second", images / record.seconds}});
+    progress_.history.back()["val_" + recipe().stop.metric] = value;
     tell(&Observer::on_epoch, record);
   }
 
@@ -345,6 +377,7 @@ class Trainer::Run {
   Progress before_;  // as the process before this one left it
   BestEpochs best_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<Penalty> penalty_;
   std::optional<WeightAverage> average_;
   Schedule schedule_;
   Loss loss_;

@@ -15,7 +15,8 @@ struct Row {
   std::string name;
   Json (*read_options)(JsonReader& reader);
   /// The part of the mean that stays at a step.
-  double (*decay)(const Json& options, std::int64_t step);
+  double (*decay)(const Json& options, std::int64_t step, std::int64_t steps_per_epoch);
+  bool of_statistics;  ///< whether running statistics are averaged as the weights are
 };
 
 Json ema_options(JsonReader& reader) {
@@ -24,14 +25,28 @@ Json ema_options(JsonReader& reader) {
 }
 
 /// The first step is taken whole; a warm-up lets the first ones weigh more.
-double ema_decay(const Json& options, std::int64_t step) {
+double ema_decay(const Json& options, std::int64_t step, std::int64_t /*steps_per_epoch*/) {
   const double decay = options.at("decay").get<double>();
   if (step <= 1) return 0;
   return options.at("warmup") == true ? std::min(decay, 1 - std::pow(static_cast<double>(step), -2.0 / 3)) : decay;
 }
 
+Json swa_options(JsonReader& reader) {
+  if (!reader.has("start")) reader.problem("start", "is missing", "the epoch from which on the weights are averaged");
+  return {{"start", reader.integer("start", 1, Range::between(1, 100000))}};
+}
+
+/// Up to the end of epoch `start` the mean is what trains; from there each epoch's end counts the same.
+double swa_decay(const Json& options, std::int64_t step, std::int64_t steps_per_epoch) {
+  if (step % steps_per_epoch != 0) return 1;
+  const std::int64_t taken = step / steps_per_epoch - options.at("start").get<std::int64_t>();
+  return taken <= 0 ? 0 : 1 - 1 / static_cast<double>(taken + 1);
+}
+
 const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({{"none", no_options, nullptr}, {"ema", ema_options, ema_decay}});
+  static const OptionTable<Row> kTable({{"none", no_options, nullptr, true},
+                                        {"ema", ema_options, ema_decay, true},
+                                        {"swa", swa_options, swa_decay, false}});
   return kTable;
 }
 
@@ -45,8 +60,17 @@ AverageSpec read_average_spec(const Json& value, const std::string& path, std::v
 
 Json to_json(const AverageSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
 
-WeightAverage::WeightAverage(const AverageSpec& spec, Tensors tensors)
-    : decay_(table().at(spec.name).decay), options_(table().complete(spec)), training_(std::move(tensors)) {
+std::int64_t AverageSpec::start() const { return table().complete(*this).value("start", std::int64_t{1}); }
+
+bool AverageSpec::lacks_statistics(std::int64_t epoch) const {
+  return !table().at(name).of_statistics && epoch > start();
+}
+
+WeightAverage::WeightAverage(const AverageSpec& spec, Tensors tensors, std::int64_t steps_per_epoch)
+    : decay_(table().at(spec.name).decay),
+      options_(table().complete(spec)),
+      steps_per_epoch_(steps_per_epoch),
+      training_(std::move(tensors)) {
   TORCH_CHECK(decay_ != nullptr, spec.name, " averages nothing");
   for (const auto& [name, tensor] : training_) mean_[name] = tensor.detach().clone();
 }
@@ -57,7 +81,8 @@ void WeightAverage::restore(const Tensors& mean) {
 
 void WeightAverage::update(std::int64_t step) {
   const at::NoGradGuard no_grad;
-  const double decay = decay_(options_, step);
+  const double decay = decay_(options_, step, steps_per_epoch_);
+  if (decay == 1) return;
   for (auto& [name, mean] : mean_) {
     const at::Tensor now = training_.at(name).detach();
     mean.is_floating_point() ? mean.lerp_(now, 1 - decay) : mean.copy_(now);
