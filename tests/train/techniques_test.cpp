@@ -10,6 +10,7 @@
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
+#include "graft/train/mix.h"
 #include "graft/train/recipe.h"
 #include "graft/train/scores.h"
 
@@ -43,6 +44,7 @@ TEST(Techniques, ThePageHasARowForEveryName) {
   std::erase(averages, "none");
   expect_rows("average", averages);
   expect_rows("balance", balance_names());
+  expect_rows("mix", mix_names());
   expect_rows("losses", loss_names());
   expect_rows("metrics", score_names());
   expect_rows("metrics", stop_metrics());

@@ -102,6 +102,20 @@ TEST(Trainer, KeptAndStreamedActivationsTrainTheSame) {
   EXPECT_EQ(digest(folder / "kept"), digest(folder / "streamed"));
 }
 
+TEST(Trainer, ImagesAreMixedOnTheirWayAsTheyAreWhereTheyCross) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["phases"] = Json::parse(R"([{"epochs": 1, "train": ["*"], "optimizer": {"adamw": {"lr": 0.005}}}])");
+  train(recipe, folder / "unmixed");
+  recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations"}})");
+  train(recipe, folder / "crossing");
+  recipe["data"]["mix"] = "mixup";
+  recipe["cache"]["activations"] = "off";
+  train(recipe, folder / "streamed");
+  EXPECT_EQ(digest(folder / "crossing"), digest(folder / "streamed"));
+  EXPECT_NE(digest(folder / "crossing"), digest(folder / "unmixed"));
+}
+
 TEST(Trainer, SeedsDecideEverything) {
   test::TemporaryFolder folder;
   Json recipe = two_phases();
@@ -131,6 +145,13 @@ void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& st
 
 TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
   expect_resumed_bit_identical(two_phases(), {1, 3, 4, 8, 11});
+}
+
+TEST(Trainer, MixedImagesAreResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["data"]["mix"] = "mixup_cutmix";
+  recipe["cache"]["activations"] = "off";
+  expect_resumed_bit_identical(recipe, {4, 8});
 }
 
 /// Asks for a stop at the end of the given epoch of the run.
@@ -270,6 +291,7 @@ TEST(Trainer, AccumulatedGradientsAreThoseOfTheBigBatch) {
   Json recipe = small_recipe();
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");  // batch statistics are of each part
   recipe["data"]["balance"] = "loss";
+  recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations", "prob": 0.5}})");  // partners in other parts
   recipe["phases"] = Json::parse(R"([{"epochs": 2, "optimizer": {"sgd": {"lr": 0.5, "momentum": 0.9}}}])");
   const auto weights_of = [&](const std::string& name) {
     train(recipe, folder / name);

@@ -138,8 +138,9 @@ void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std:
 void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epoch,
                                        const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
                                        const std::function<void(std::size_t, std::size_t)>& progress,
-                                       const std::stop_token& stop) {
+                                       const std::stop_token& stop, const BatchChange& change) {
   if (keeps_) {
+    TORCH_CHECK(!change, "what is kept is of images as they are");
     const std::uint64_t view = source_.augmentation.empty() ? 0 : epoch % options_.views;
     ensure_view(view, progress, stop);
     for (std::size_t i = 0; i < batches.size() && !stop.stop_requested(); ++i)
@@ -151,7 +152,7 @@ void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epo
   };
   stream_activations(
       source_, batches, seed_of, part(0, boundary_),
-      [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); }, stop);
+      [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); }, stop, change);
 }
 
 }  // namespace graft

@@ -51,10 +51,11 @@ class FrozenActivations {
   /// Calls `consume` for batches of `order` in turn, on the calling thread, with float [n, …] that may be written to
   /// and the indices of its rows.
   /// @param epoch  decides the view (kept) or the augmentation's seed (not kept)
+  /// @param change  of images on their way; only where nothing is kept
   void for_each_batch(const Batches& batches, std::uint64_t epoch,
                       const std::function<void(at::Tensor activations, const std::vector<std::int64_t>& rows)>& consume,
                       const std::function<void(std::size_t done, std::size_t total)>& progress,
-                      const std::stop_token& stop);
+                      const std::stop_token& stop, const BatchChange& change = {});
 
  private:
   FrozenPart part(std::size_t from, std::size_t to);

@@ -85,6 +85,8 @@ void read_data(JsonReader reader, Recipe& recipe) {
   recipe.on_bad_image =
       reader.choice("on_bad_image", "skip", kBadImageNames) == "fail" ? OnBadImage::kFail : OnBadImage::kSkip;
   recipe.augment = Augmentation::read(reader.object("augment"), recipe.input);
+  if (const Json* mix = reader.member("mix"))
+    recipe.mix = read_mix_spec(*mix, reader.path_of("mix"), reader.problems());
   reader.finish();
 }
 
@@ -158,6 +160,7 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   read_stop(reader.object("stop"), recipe);
   reader.finish();
   if (problems.empty()) problems = full_batch_problems(recipe);
+  if (problems.empty()) problems = mix_problems(recipe);
   if (!problems.empty()) throw Error(problems);
   return recipe;
 }
@@ -174,7 +177,8 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
                   {"batch_size", recipe.batch_size},
                   {"balance", to_json(recipe.balance)},
                   {"on_bad_image", kBadImageNames[static_cast<std::size_t>(recipe.on_bad_image)]},
-                  {"augment", recipe.augment.to_json()}};
+                  {"augment", recipe.augment.to_json()},
+                  {"mix", to_json(recipe.mix)}};
   json["cache"] = {{"activations", recipe.activations}, {"views", recipe.views}};
   json["head"] = to_json(recipe.head);
   json["loss"] = to_json(recipe.loss);

@@ -14,6 +14,7 @@
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
+#include "graft/train/mix.h"
 #include "graft/train/weight_average.h"
 
 namespace graft {
@@ -56,6 +57,7 @@ struct Recipe {
   BalanceSpec balance;
   OnBadImage on_bad_image = OnBadImage::kSkip;
   Augmentation augment;
+  MixSpec mix;
   std::string activations = "auto";  ///< "auto", "memory", "disk" or "off": where what crosses the boundary is kept
   std::int64_t views = 1;  ///< augmented views of each image that are kept; epoch e trains on view e mod views
   HeadSpec head;

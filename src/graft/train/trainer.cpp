@@ -191,6 +191,10 @@ class Trainer::Run {
     return false;
   }
 
+  /// Of the phase, counted from 0.
+  std::int64_t step_of_phase() const { return progress_.epoch * steps_per_epoch_ + progress_.step; }
+  Mixing mixing() const { return {recipe().mix, recipe().seed, progress_.phase, recipe().input.size}; }
+
   bool train_epoch() {
     const Batches all = (*epoch_batches_)(
         derive_seed(recipe().seed, "order", progress_.phase, static_cast<std::uint64_t>(progress_.epoch)));
@@ -198,8 +202,9 @@ class Trainer::Run {
     parts().network.train();
     parts().train.for_each_batch(
         rest, static_cast<std::uint64_t>(progress_.epoch),
-        [&](const at::Tensor& activations, const auto& rows) { train_step(activations, rows); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+        [&](at::Tensor activations, const auto& rows) { train_step(std::move(activations), rows); },
+        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_,
+        mixing().of_images(step_of_phase()));
     return progress_.step == steps_per_epoch_;
   }
 
@@ -232,17 +237,17 @@ class Trainer::Run {
     return at::cat(rows);
   }
 
-  void train_step(const at::Tensor& activations, const std::vector<std::int64_t>& rows) {
-    const std::int64_t step = progress_.epoch * steps_per_epoch_ + progress_.step;
+  void train_step(at::Tensor activations, const std::vector<std::int64_t>& rows) {
+    const std::int64_t step = step_of_phase();
     seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
-    const at::Tensor index = torch::tensor(rows);
-    const double weight = weight_of(index);
+    const MixedRows index = mixing().at(step).rows(torch::tensor(rows));
+    activations = mixing().of_activations(step, std::move(activations));
+    const double weight = weight_of(index.own);
     double value = 0;
     optimizer_->zero_grad();
     for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
       const auto size = static_cast<std::int64_t>(part.size());
-      const at::Tensor of_part = index.narrow(0, part.front(), size);
-      value += add_gradient(activations.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
+      value += add_gradient(activations.narrow(0, part.front(), size), index.narrow(part.front(), size), weight);
     }
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
@@ -258,11 +263,14 @@ class Trainer::Run {
     return weights_.of(index).counts(targets_.index_select(0, index), at::kDouble).sum().item<double>();
   }
 
-  /// Adds `part` of the gradient of some training images' loss. @returns that part of the loss
-  double add_gradient(const at::Tensor& activations, const at::Tensor& index, double part) {
-    const at::Tensor loss =
-        part * loss_(parts().network.logits(activations), targets_.index_select(0, index).to(parts().network.device()),
-                     weights_.of(index));
+  /// Adds what some images of a step contribute to its gradient. @returns what they contribute to its loss
+  /// @param weight  of all images of the step
+  double add_gradient(const at::Tensor& activations, const MixedRows& index, double weight) {
+    const at::Tensor logits = parts().network.logits(activations);
+    const at::Tensor loss = index.loss([&](const at::Tensor& rows) {
+      return weight_of(rows) / weight *
+             loss_(logits, targets_.index_select(0, rows).to(parts().network.device()), weights_.of(rows));
+    });
     const double value = loss.item<double>();
     if (!std::isfinite(value))
       throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
