@@ -4,6 +4,7 @@
 #include "graft/head/activation.h"
 #include "graft/head/head_spec.h"
 #include "graft/head/initialize.h"
+#include "graft/image/averaged_views.h"
 #include "graft/image/transform.h"
 #include "graft/optim/clip.h"
 #include "graft/optim/optimizer.h"
@@ -40,6 +41,7 @@ TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("schedules", schedule_names());
   expect_rows("clip", clip_names());
   expect_rows("transforms", transform_names());
+  expect_rows("tta", averaged_view_names());
   auto averages = average_names();
   std::erase(averages, "none");
   expect_rows("average", averages);

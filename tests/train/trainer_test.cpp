@@ -212,7 +212,7 @@ TEST(Trainer, ALinearProbeIsTheMinimumOverAllImages) {
   const auto predictor = Predictor::load(folder / "run/model.pt");
   const Dataset dataset = load_run_data(spec(recipe, folder / "run"), {});
   for (const auto& sample : dataset.of(Split::kTrain)) {
-    images.push_back(predictor.fitted(sample.path));
+    images.push_back(predictor.fitted(sample.path)[0]);
     labels.push_back(sample.label);
   }
   const torch::NoGradGuard no_grad;
@@ -389,13 +389,13 @@ TEST(Predictor, AnswersAsTheFileItself) {
     const auto predictor = Predictor::load(folder / "run/model.pt");
     std::vector<at::Tensor> images;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(kPhotos))
-      if (entry.is_regular_file()) images.push_back(predictor.fitted(entry.path()));
+      if (entry.is_regular_file()) images.push_back(predictor.fitted(entry.path())[0]);
     images.resize(2 * predictor.batch_size() + 3);
     const torch::NoGradGuard no_grad;
     const Artifact artifact = load_artifact(folder / "run/model.pt");
     const at::Tensor seen = normalize_images(at::stack(images), artifact.metadata.input);
     const at::Tensor expected = at::softmax(artifact.module.get_method("logits")({seen}).toTensor(), 1);
-    const at::Tensor found = predictor.probabilities(at::stack(images));
+    const at::Tensor found = predictor.probabilities(at::stack(images).unsqueeze(1));
     ASSERT_EQ(found.sizes(), expected.sizes());
     EXPECT_LE((found - expected).abs().max().item<double>(), 1e-5) << backbone;
   }
