@@ -1,8 +1,8 @@
 """Writes what torch.nn.functional.cross_entropy, the formulas of other losses and scikit-learn compute, for tests/train
 to compare with.
 
-usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt, mix.pt and
-linear_probe.pt)
+usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt, mix.pt, pool.pt
+and linear_probe.pt)
 """
 import json
 import pathlib
@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 from backbones import torchvision_operators  # noqa: E402
 
 torchvision_operators.provide()
+from timm.layers import SelectAdaptivePool2d, global_pool_nlc  # noqa: E402
 from timm.loss import AsymmetricLossSingleLabel  # noqa: E402
 from timm.utils import ModelEmaV3  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
@@ -344,6 +345,29 @@ def mixes():
     return saved
 
 
+def gem(x, over, p=3.0, eps=1e-6):
+    """Radenovic et al. 2019, equation 4."""
+    return x.clamp(min=eps).pow(p).mean(over).pow(1 / p)
+
+
+def pools():
+    """timm's pooling of a map and, where timm has it, of tokens."""
+    torch.manual_seed(9)
+    feature_map, tokens = torch.randn(3, 5, 4, 6), torch.randn(3, 7, 5)
+    saved = {"map": feature_map, "tokens": tokens}
+    both = torch.cat([tokens.mean(1), tokens.amax(1)], 1)
+    for name in ("avg", "max", "avgmax", "catavgmax"):
+        saved[f"{name}/spec"] = name
+        saved[f"{name}/map"] = SelectAdaptivePool2d(pool_type=name, flatten=True)(feature_map)
+        saved[f"{name}/tokens"] = both if name == "catavgmax" else global_pool_nlc(tokens, name, num_prefix_tokens=0)
+    for case, options in {"gem": {}, "gem_low": {"p": 1.5, "eps": 0.1}}.items():
+        saved[f"{case}/spec"] = {"gem": options}
+        saved[f"{case}/map"] = gem(feature_map.double(), (2, 3), **options)
+        saved[f"{case}/tokens"] = gem(tokens.double(), 1, **options)
+    text = lambda value: torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)  # noqa: E731
+    return {key: value if isinstance(value, torch.Tensor) else text(value) for key, value in saved.items()}
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")  # one case is about just that
     warnings.filterwarnings("ignore", "The y_prob values do not sum to one")  # in float32
@@ -354,5 +378,6 @@ if __name__ == "__main__":
     torch.save(balances(), folder / "balance.pt")
     torch.save(averages(), folder / "average.pt")
     torch.save(mixes(), folder / "mix.pt")
+    torch.save(pools(), folder / "pool.pt")
     torch.save({**{f"fit/{k}": v for k, v in probes().items()}, **{f"cv/{k}": v for k, v in chosen_probes().items()}},
                folder / "linear_probe.pt")

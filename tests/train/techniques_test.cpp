@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include "graft/backbone/pooling.h"
 #include "graft/core/files.h"
 #include "graft/head/activation.h"
 #include "graft/head/head_spec.h"
@@ -36,6 +37,7 @@ void expect_rows(const std::string& family, const std::vector<std::string>& name
 TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("activations", activation_names());
   expect_rows("initialisations", initialization_names());
+  expect_rows("pool", pool_names());
   expect_rows("layers", head_layer_names());
   expect_rows("optimizers", optimizer_names());
   expect_rows("schedules", schedule_names());

@@ -353,6 +353,16 @@ TEST(Trainer, ABackboneWithoutClassifierTrainsOnItsPooledMap) {
   EXPECT_TRUE(train(small_recipe("tiny_headless"), folder / "run").finished);
 }
 
+TEST(Trainer, ThePowerOfAGeneralisedMeanIsLearnedAndExported) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe("tiny_headless");
+  recipe["backbone"]["pool"] = "gem";
+  recipe["phases"][0]["train"] = {"head", "gem_p"};
+  train(recipe, folder / "run");
+  const auto artifact = load_artifact(folder / "run/model.pt");
+  EXPECT_NE(artifact.module.attr("backbone").toModule().attr("gem_p").toTensor().item<float>(), 3);
+}
+
 TEST(Trainer, AnArtifactIsABackboneToo) {
   test::TemporaryFolder folder;
   train(small_recipe(), folder / "first");

@@ -109,6 +109,8 @@ void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::pat
   recipe.features.classifier = classifier_choice(reader.choice("classifier", choices.front(), choices));
   if (!recipe.features.path.empty() && recipe.features.classifier != ClassifierChoice::kAuto)
     reader.problem("classifier", "is given beside backbone.features", "one of the two");
+  if (const Json* pool = reader.member("pool"))
+    recipe.pool = read_pool_spec(*pool, reader.path_of("pool"), reader.problems());
   reader.finish();
 }
 
@@ -171,7 +173,8 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
                       {"sha256", recipe.backbone_sha256},
                       {"features", recipe.features.path},
-                      {"classifier", classifier_choice_names()[static_cast<std::size_t>(recipe.features.classifier)]}};
+                      {"classifier", classifier_choice_names()[static_cast<std::size_t>(recipe.features.classifier)]},
+                      {"pool", to_json(recipe.pool)}};
   json["input"] = to_json(recipe.input);
   json["data"] = {{"val", recipe.val},
                   {"batch_size", recipe.batch_size},

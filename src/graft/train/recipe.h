@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/backbone/pooling.h"
 #include "graft/backbone/train_selection.h"
 #include "graft/data/dataset.h"
 #include "graft/head/head_spec.h"
@@ -51,6 +52,7 @@ struct Recipe {
   std::filesystem::path backbone;  ///< file; in JSON relative to the recipe
   std::string backbone_sha256;     ///< "" not checked
   FeaturesChoice features;         ///< where the backbone's features are; in JSON backbone.features and .classifier
+  PoolSpec pool;                   ///< of features that are maps or tokens; in JSON backbone.pool
   InputSpec input;
   double val = 0.2;
   std::int64_t batch_size = 32;
@@ -66,7 +68,7 @@ struct Recipe {
   StopRule stop;
 
   BackboneOptions backbone_options(Trust trust) const {
-    return {.image_size = input.size, .features = features, .trust = trust};
+    return {.image_size = input.size, .features = features, .pool = pool, .trust = trust};
   }
 };
 
