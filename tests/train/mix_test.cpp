@@ -5,7 +5,6 @@
 
 #include <set>
 
-#include "graft/core/error.h"
 #include "graft/train/loss.h"
 #include "support/parity.h"
 
@@ -68,7 +67,7 @@ TEST(Mix, EveryStepDrawsItsOwn) {
   const Mixing inside{{"mixup", {{"on", "activations"}}}, 3, 1, 12};
   EXPECT_FALSE(inside.of_images(20));
   EXPECT_TRUE(inside.of_activations(23, images).equal(mixing.at(23).mixed(images)));
-  EXPECT_THROW(mixing.at(0).mixed(images.narrow(0, 0, 1)), Error);
+  EXPECT_THROW(mixing.at(0).mixed(images.narrow(0, 0, 1)), c10::Error);
 }
 
 TEST(MixSpec, WhatIsWrittenReadsBackTheSameAndMistakesAreNamed) {

@@ -9,6 +9,7 @@
 #include "graft/backbone/backbone.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/data/activations.h"
 #include "graft/image/preprocess.h"
 #include "graft/train/checkpoint.h"
 #include "graft/train/stored_run.h"
@@ -145,6 +146,29 @@ void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& st
 
 TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
   expect_resumed_bit_identical(two_phases(), {1, 3, 4, 8, 11});
+}
+
+TEST(Trainer, AWhiteningIsThatOfTheTrainingFeaturesAndStays) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["data"].erase("augment");
+  recipe["head"] = Json::parse(R"([{"whiten": "zca", "eps": 0.001}, {"linear": "classes"}])");
+  for (auto& phase : recipe["phases"]) phase["average"] = Json::parse(R"({"ema": {"decay": 0.99}})");
+  train(recipe, folder / "run");
+  const auto whitening = load_artifact(folder / "run/model.pt").module.attr("head").toModule().attr("whiten_0");
+  Backbone backbone = Backbone::load(recipe["backbone"]["file"].get<std::string>(), {.image_size = 32});
+  const Dataset dataset = load_run_data(spec(recipe, folder / "run"), {});
+  const torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> images;
+  for (const auto& sample : dataset.of(Split::kTrain))
+    images.push_back(load_image(sample, read_recipe(recipe, "").input, {}, 0));
+  const at::Tensor seen = normalize_images(at::stack(images), read_recipe(recipe, "").input);
+  const at::Tensor features = backbone.module().forward({seen}).toTensor();
+  EXPECT_TRUE(at::allclose(whitening.toModule().attr("mean").toTensor(), features.mean(0), 1e-4, 1e-5));
+  const at::Tensor matrix = whitening.toModule().attr("matrix").toTensor();
+  EXPECT_TRUE(at::allclose(matrix, matrix.t(), 1e-3, 1e-4));
+  EXPECT_FALSE(at::allclose(matrix, at::eye(32), 1e-1, 1e-1));
+  expect_resumed_bit_identical(recipe, {1, 5});
 }
 
 TEST(Trainer, MixedImagesAreResumedBitIdentical) {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "graft/core/error.h"
 #include "graft/core/option_table.h"
 #include "graft/core/random.h"
 #include "graft/train/recipe.h"
@@ -128,8 +127,7 @@ MixedRows BatchMix::rows(const at::Tensor& own) const { return {own, own.roll(1,
 
 at::Tensor BatchMix::mixed(const at::Tensor& batch) const {
   if (!mixes()) return batch;
-  if (batch.size(0) < 2)
-    throw Error({"data.mix", "has a batch of one image", "at least two training images", "leave data.mix out"});
+  TORCH_CHECK(batch.size(0) > 1, "a batch of one has nothing to mix with");
   if (!box) return batch.roll(1, 0).mul_(1 - lam).add_(batch.mul(lam));
   const auto [x1, y1, x2, y2] = *box;
   at::Tensor result = batch.clone();

@@ -13,6 +13,7 @@
 #include "graft/train/checkpoint.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/export_run.h"
+#include "graft/train/fit_head.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/prepared_run.h"
 #include "graft/train/progress.h"
@@ -133,8 +134,18 @@ class Trainer::Run {
 
   const Phase& phase() const { return recipe().phases[progress_.phase]; }
 
-  void begin_phase() {
+  /// Before the first step of the run. False when a stop was asked for.
+  bool prepare_head() {
+    if (progress_.phase > 0 || progress_.epoch > 0 || progress_.step > 0) return true;
+    return fit_head(
+        parts().network, recipe().head, parts().train, recipe().batch_size,
+        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+  }
+
+  /// False when a stop was asked for.
+  bool begin_phase() {
     parts().begin_phase(progress_.phase);
+    if (!prepare_head()) return false;
     const Network& network = parts().network;
     const auto& samples = parts().train.samples();
     const auto class_counts = parts().dataset.class_counts(Split::kTrain);
@@ -154,11 +165,12 @@ class Trainer::Run {
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
                      network.frozen_parameters(), parts().plan_text()});
+    return true;
   }
 
   /// Runs the rest of a phase. False when a stop was asked for.
   bool run_phase() {
-    begin_phase();
+    if (!begin_phase()) return stopped();
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
       const Stopwatch watch;
       const bool trained = phase().optimizer.full_batch() ? train_on_all() : train_epoch();
