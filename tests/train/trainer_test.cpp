@@ -80,6 +80,30 @@ TEST(Trainer, LeavesACompleteRun) {
   EXPECT_THROW(Trainer::resume(folder / "run"), Error);
 }
 
+TEST(Trainer, FiguresOfTheDataAreThoseOfItsPixelsAndWrittenAsNumbers) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["input"]["mean"] = recipe["input"]["std"] = "data";
+  recipe["phases"][0]["epochs"] = 1;
+  EXPECT_EQ(to_json(read_recipe(recipe, ""), "")["input"]["std"], "data");
+  const RunSpec run = spec(recipe, folder / "run");
+  train(recipe, folder / "run");
+  std::vector<at::Tensor> images;
+  for (const auto& sample : load_run_data(run, {}).of(Split::kTrain))
+    images.push_back(load_image(sample, run.recipe.input, {}, 0));
+  const auto [variance, mean] = at::var_mean(at::stack(images).to(at::kDouble) / 255, at::IntArrayRef{0, 1, 2}, 0);
+  const Json input = read_json_file(folder / "run/recipe.json")["input"];
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_NEAR(input["mean"][c].get<double>(), mean[static_cast<std::int64_t>(c)].item<double>(), 1e-12);
+    EXPECT_NEAR(input["std"][c].get<double>(), variance[static_cast<std::int64_t>(c)].sqrt().item<double>(), 1e-12);
+  }
+  const auto metadata = load_artifact(folder / "run/model.pt").metadata;
+  EXPECT_EQ(Json(metadata.input.mean), input["mean"]);
+  EXPECT_EQ(metadata.recipe["input"], input);
+  recipe["input"]["mean"] = "dat";
+  EXPECT_THROW(read_recipe(recipe, ""), Error);
+}
+
 TEST(Trainer, ATinySetOverfits) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();

@@ -8,10 +8,17 @@
 #include "graft/head/build_head.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
+#include "graft/train/pixel_statistics.h"
 #include "graft/train/stored_run.h"
 
 namespace graft {
 namespace {
+
+Dataset load_data(RunSpec& spec, const PreparedRun::Listener& listener) {
+  Dataset dataset = load_run_data(spec, listener.skipped_image, listener.message);
+  resolve_input(spec.recipe, dataset, thread_count(), listener.message);
+  return dataset;
+}
 
 Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device device,
                      const PreparedRun::Listener& listener) {
@@ -67,8 +74,8 @@ FrozenActivations::Options activation_options(const RunSpec& spec, std::size_t m
 
 }  // namespace
 
-PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
-    : dataset(load_run_data(spec, listener.skipped_image, listener.message)),
+PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
+    : dataset(load_data(spec, listener)),
       network(make_network(spec, dataset, device, listener)),
       selections(select_all(spec.recipe, network)),
       memory(memory_given > 0 ? memory_given : available_memory() / 2),

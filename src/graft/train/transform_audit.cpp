@@ -22,15 +22,8 @@ constexpr std::size_t kPhotosOfASheet = 12;
 constexpr std::int64_t kPairsOfARow = 3;
 const Json kNeutral{{"jpeg", {{"quality", 75}}}};
 
-Augmentation augmentation_of(const Json& augment, const InputSpec& input) {
-  std::vector<Problem> problems;
-  Augmentation augmentation = Augmentation::read(JsonReader(augment, "data.augment", problems), input);
-  if (!problems.empty()) throw Error(problems);
-  return augmentation;
-}
-
 Augmentation alone(const Json& transform, const InputSpec& input) {
-  return augmentation_of({{"transforms", Json::array({transform})}}, input);
+  return Augmentation::read(Json{{"transforms", Json::array({transform})}}, input);
 }
 
 at::Tensor seen(const Sample& sample, const InputSpec& input, const Augmentation& augmentation) {
@@ -109,7 +102,7 @@ bool TransformAudit::harmful() const {
 }
 
 std::vector<Json> planned_transforms(const Json& augment, const InputSpec& input) {
-  const Json transforms = augmentation_of(augment, input).to_json()["transforms"];
+  const Json transforms = Augmentation::read(augment, input).to_json()["transforms"];
   if (transforms.empty())
     throw Error({"data.augment.transforms", "are none", "transforms to look at",
                  "--recipe FILE or --preset finetune names some"});
