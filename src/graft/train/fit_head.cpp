@@ -7,7 +7,7 @@
 namespace graft {
 
 bool fit_head(Network& network, const HeadSpec& head, FrozenActivations& train, std::int64_t batch_size,
-              const std::function<void(std::size_t, std::size_t)>& progress, const std::stop_token& stop) {
+              const FrozenProgress& progress, const std::stop_token& stop) {
   if (!whitens(head)) return true;
   const torch::NoGradGuard no_grad;
   network.eval();

@@ -1,5 +1,4 @@
 #pragma once
-#include <functional>
 #include <stop_token>
 
 #include "graft/head/head_spec.h"
@@ -10,9 +9,8 @@ namespace graft {
 
 /// Before the first step of a run: lets a head that whitens its features do so by those of the training images, one
 /// pass over them. Leaves other heads alone.
-/// @param progress  as FrozenActivations::for_each_batch takes it
 /// @returns false, and leaves the head as it was, when a stop was asked for
 bool fit_head(Network& network, const HeadSpec& head, FrozenActivations& train, std::int64_t batch_size,
-              const std::function<void(std::size_t, std::size_t)>& progress, const std::stop_token& stop);
+              const FrozenProgress& progress, const std::stop_token& stop);
 
 }  // namespace graft

@@ -65,6 +65,9 @@ class Trainer::Run {
     for (const auto& observer : observers_) (observer.get()->*event)(arguments...);
   }
   void message(const std::string& text) { tell(&Observer::on_message, text); }
+  FrozenProgress frozen_progress() {
+    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
+  }
 
   void load() {
     set_thread_count(recipe().threads);
@@ -137,9 +140,7 @@ class Trainer::Run {
   /// Before the first step of the run. False when a stop was asked for.
   bool prepare_head() {
     if (progress_.phase > 0 || progress_.epoch > 0 || progress_.step > 0) return true;
-    return fit_head(
-        parts().network, recipe().head, parts().train, recipe().batch_size,
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
+    return fit_head(parts().network, recipe().head, parts().train, recipe().batch_size, frozen_progress(), stop_);
   }
 
   /// False when a stop was asked for.
@@ -214,16 +215,16 @@ class Trainer::Run {
     parts().network.train();
     parts().train.for_each_batch(
         rest, static_cast<std::uint64_t>(progress_.epoch),
-        [&](at::Tensor activations, const auto& rows) { train_step(std::move(activations), rows); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_,
-        mixing().of_images(step_of_phase()));
+        [&](at::Tensor activations, const auto& rows) { train_step(std::move(activations), rows); }, frozen_progress(),
+        stop_, mixing().of_images(step_of_phase()));
     return progress_.step == steps_per_epoch_;
   }
 
   /// An epoch of one step, which takes all images. False when a stop was asked for: what there was stays.
   bool train_on_all() {
     if (progress_.step == steps_per_epoch_) return true;
-    const at::Tensor features = all_features();
+    const at::Tensor features =
+        all_features(parts().network, parts().train, recipe().batch_size, phase(), frozen_progress(), stop_);
     if (stop_.stop_requested()) return false;
     const auto fit =
         train_full_batch(parts().network.head(), recipe().head,
@@ -234,19 +235,6 @@ class Trainer::Run {
     progress_.loss_sum = fit->loss * static_cast<double>(progress_.loss_images);
     tell(&Observer::on_step, ++progress_.step, steps_per_epoch_);
     return true;
-  }
-
-  /// [N, num_features], of the training images; fewer when a stop was asked for.
-  at::Tensor all_features() {
-    if (!parts().train.keeps())
-      throw Error({"phase '" + phase().name + "'", "needs the features of all images, and there is no room for them",
-                   "room for them in memory or on the disk", "an optimizer of single steps streams them"});
-    std::vector<at::Tensor> rows{at::empty({0, parts().network.backbone().num_features()}, parts().network.device())};
-    parts().train.for_each_batch(
-        batches_in_order(parts().train.samples().size(), recipe().batch_size), 0,
-        [&](const at::Tensor& batch, const auto&) { rows.push_back(batch.to(parts().network.device())); },
-        [&](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); }, stop_);
-    return at::cat(rows);
   }
 
   void train_step(at::Tensor activations, const std::vector<std::int64_t>& rows) {
@@ -311,7 +299,7 @@ class Trainer::Run {
           rows.push_back(at::softmax(parts().network.logits(std::move(activations)).to(at::kFloat), 1).cpu());
           done += static_cast<std::int64_t>(batch.size());
         },
-        [&](std::size_t images, std::size_t total) { tell(&Observer::on_frozen_progress, images, total); }, stop_);
+        frozen_progress(), stop_);
     if (done != static_cast<std::int64_t>(parts().val.samples().size())) return std::nullopt;
     return classification_metrics(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes,
                                   {recipe().stop.metric});
