@@ -40,6 +40,7 @@ Json to_json(const EngineQuery& query) {
   return {{"backbone", fs::absolute(query.backbone).string()},
           {"features", query.options.features.path},
           {"classifier", classifier_choice_names()[static_cast<std::size_t>(query.options.features.classifier)]},
+          {"pool", graft::to_json(query.options.pool)},
           {"trust", query.options.trust == Trust::kAnything},
           {"from", query.from},
           {"to", query.to},
@@ -56,6 +57,7 @@ EngineQuery read_engine_query(const Json& json) {
   query.backbone = reader.string("backbone", "");
   query.options.features = {reader.string("features", ""),
                             classifier_choice(reader.choice("classifier", "auto", classifier_choice_names()))};
+  if (const Json* pool = reader.member("pool")) query.options.pool = read_pool_spec(*pool, "pool", problems);
   query.options.trust = reader.boolean("trust", false) ? Trust::kAnything : Trust::kScan;
   query.from = static_cast<std::size_t>(reader.integer("from", 0, Range::at_least(0)));
   query.to = static_cast<std::size_t>(reader.integer("to", 0, Range::at_least(0)));

@@ -8,12 +8,13 @@
 #include "graft/train/evaluate.h"
 #include "graft/train/event_text.h"
 #include "trust_flag.h"
+#include "views_flag.h"
 
 namespace graft::cli {
 namespace {
 
 struct EvaluateOptions {
-  std::string model, data, split, device = "cpu";
+  std::string model, data, split, device = "cpu", views = "none";
   Trust trust = Trust::kScan;
 };
 
@@ -54,7 +55,7 @@ void print_metrics(const ClassificationMetrics& metrics) {
 
 void run_evaluate(const EvaluateOptions& options, bool json) {
   set_thread_count(0);
-  const Predictor predictor = Predictor::load(options.model, options.device, options.trust);
+  const Predictor predictor = Predictor::load(options.model, options.device, options.trust).averaging(options.views);
   const double val = predictor.metadata().recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
   const auto name_skipped = [](const SkippedImage& image) { fmt::print(stderr, "{}\n", text_of(image)); };
   Dataset dataset = load_dataset(options.data, {val, OnBadImage::kSkip, thread_count(), name_skipped});
@@ -80,6 +81,7 @@ void add_evaluate(CLI::App& program, Outcome& outcome) {
   command->add_option("--split", options->split, "train, val (default) or test")
       ->check(CLI::IsMember({"train", "val", "test"}));
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  add_views_flag(*command, options->views);
   add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print the figures as JSON");
   command->footer("example: graft evaluate runs/mine/model.pt photos --split val");

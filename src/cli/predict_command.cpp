@@ -10,6 +10,7 @@
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
 #include "trust_flag.h"
+#include "views_flag.h"
 
 namespace graft::cli {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct PredictOptions {
-  std::string model, device = "cpu";
+  std::string model, device = "cpu", views = "none";
   Trust trust = Trust::kScan;
   std::vector<std::string> paths;
   std::size_t top = 1;
@@ -88,7 +89,7 @@ Json answer_json(const Answer& answer) {
 /// On one thread: the photos' workers need no team, and one that has nothing to do still spins.
 Predictor load_predictor(const PredictOptions& options) {
   const OneThreadScope one_thread;
-  return Predictor::load(options.model, options.device, options.trust);
+  return Predictor::load(options.model, options.device, options.trust).averaging(options.views);
 }
 
 int run_predict(const PredictOptions& options, bool json) {
@@ -125,6 +126,7 @@ void add_predict(CLI::App& program, Outcome& outcome) {
   command->add_option("--threshold", options->threshold, "leave out classes less probable than this")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
+  add_views_flag(*command, options->views);
   add_trust_flag(*command, options->trust);
   auto* csv = command->add_flag("--csv", options->csv, "one line a class: path,class,probability");
   command->add_flag("--json", outcome.json, "print the answers as JSON")->excludes(csv);

@@ -93,12 +93,12 @@ int run_training(const TrainOptions& options, bool json) {
     if (options.data.empty()) throw CLI::RequiredError("DATA (or --resume RUN)");
     spec = make_spec(options);
     folder = spec.folder = options.out.empty() ? default_folder(options.data) : options.out;
+    const Json input = to_json(spec.recipe, {})["input"];
     if (!options.quiet && !spec.backbone_facts.contains("name"))
       fmt::print(out,
                  "no model card for {}: input {} px, mean {} std {} (set input.* in the recipe where the network was "
                  "trained otherwise)\n",
-                 spec.recipe.backbone.string(), spec.recipe.input.size, Json(spec.recipe.input.mean).dump(),
-                 Json(spec.recipe.input.std).dump());
+                 spec.recipe.backbone.string(), spec.recipe.input.size, input["mean"].dump(), input["std"].dump());
   }
   Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options)) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));

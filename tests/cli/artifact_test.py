@@ -7,10 +7,17 @@ import sys
 import zipfile
 
 import torch
+from PIL import Image
 
 import program
 import run_state
 from program import FORMATS, PHOTOS, ROOT, backbone, graft
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from backbones import torchvision_operators  # noqa: E402
+
+torchvision_operators.provide()
+from torchvision.transforms.v2 import functional  # noqa: E402
 
 ALONE = pathlib.Path(__file__).parent / "torch_alone.py"
 READABLE_FORMATS = ("cmyk.jpg", "grey.jpg", "grey.png", "grey.tiff", "lossless.webp", "lossy.webp",
@@ -72,6 +79,48 @@ class OneModel(Exported):
     def setUp(self):
         super().setUp()
         self.model = self.train(backbone("tiny_cnn.scripted"), 32)
+
+
+class AveragedViewsTest(OneModel):
+    """--tta, against the mean of what the file answers to torchvision's views."""
+
+    def expected(self, views, photo):
+        """Probabilities of one photo by PyTorch, under the names of --tta."""
+        module = run_state.load_module(self.model)
+        spec = json.loads((self.model.parent / "recipe.json").read_text())["input"]
+        size, side = spec["size"], int(spec["size"] / spec["crop"])
+        with Image.open(photo) as image:
+            pixels = functional.pil_to_tensor(image.convert("RGB"))
+        resized = functional.resize(pixels, side, antialias=True)
+        crop = functional.center_crop(resized, size)
+        seen = {
+            "none": [crop], "hflip": [crop, crop.flip(2)],
+            "flips": [crop, crop.flip(2), crop.flip(1), crop.flip(1, 2)],
+            "five_crop": functional.five_crop(resized, size), "ten_crop": functional.ten_crop(resized, size),
+        }[views]
+        images = functional.normalize(torch.stack(list(seen)).float() / 255, spec["mean"], spec["std"])
+        with torch.no_grad():
+            return module.logits(images).softmax(1).mean(0).tolist()
+
+    def test_answers_are_means(self):
+        photo = next(PHOTOS.glob("glass/*.jpg"))
+        answers = set()
+        for views in ("none", "hflip", "flips", "five_crop", "ten_crop"):
+            with self.subTest(views=views):
+                top = self.answer("predict", self.model, photo, "--top", 2, "--tta", views)[0]["top"]
+                found = [row["probability"] for row in sorted(top, key=lambda row: row["index"])]
+                expected = self.expected(views, photo)
+                self.assertLess(max(abs(a - b) for a, b in zip(found, expected, strict=True)), TOLERANCE)
+                answers.add(found[0])
+        self.assertEqual(len(answers), 5)
+        losses = [self.answer("evaluate", self.model, PHOTOS, *tta)["loss"] for tta in ((), ("--tta", "flips"))]
+        self.assertNotEqual(*losses)
+
+    def test_views_that_are_none(self):
+        result = graft("predict", self.model, PHOTOS, "--tta", "twenty_crop")
+        self.assertEqual(result.returncode, 2)
+        squashed = self.train(backbone("tiny_cnn.scripted"), 32, "--set", "input.resize=squash", epochs=1)
+        self.assert_failed(graft("predict", squashed, PHOTOS, "--tta", "ten_crop"), "'ten_crop'", "squash")
 
 
 class FileTest(OneModel):

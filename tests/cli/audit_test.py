@@ -1,12 +1,13 @@
 """graft audit: what is wrong with labelled photos, and which of it is said by the exit status."""
 
 import json
+import random
 import shutil
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 import program
-from program import FORMATS, PHOTOS, graft
+from program import FORMATS, PHOTOS, backbone, graft
 
 
 def size_of(photo):
@@ -149,6 +150,65 @@ class NoteTest(AuditTest):
         self.assert_failed(result, "unreadable")
         self.assertIn("HARM  unreadable: 1 file cannot be read", result.stdout)
         self.assertIn(str(self.data / "paper/truncated.jpg"), result.stdout)
+
+
+class TransformTest(program.ProgramTest):
+    """Two shapes that are each other's mirror image, told apart by a network that has seen neither turned."""
+
+    def setUp(self):
+        super().setUp()
+        self.data = self.folder / "letters"
+        for label in ("b", "d"):
+            (self.data / label).mkdir(parents=True)
+            for i in range(40):
+                self.letter(label, random.Random(f"{label}{i}")).save(self.data / label / f"{i}.png")
+        recipe = self.write_json("recipe.json", {
+            "input": {"size": 32, "crop": 1.0}, "data": {"batch_size": 16}, "head": [{"linear": "classes"}],
+            "phases": [{"epochs": 20, "train": ["*"], "batch_norm": "update", "optimizer": {"adamw": {"lr": 0.005}}}]})
+        self.probe = self.folder / "run"
+        self.succeed("train", self.data, "--backbone", backbone("tiny_cnn.scripted"), "--recipe", recipe,
+                     "--threads", 1, "--out", self.probe)
+        self.planned = self.write_json("planned.json", {"data": {"augment": {"transforms": [
+            {"horizontal_flip": {"p": 0.5}}, {"random_grayscale": {}}]}}})
+
+    def letter(self, label, draws):
+        color = lambda low, high: tuple(draws.randrange(low, high) for _ in range(3))
+        image = Image.new("RGB", (32, 32), color(0, 60))
+        x, y, drawing = draws.randrange(4, 14), draws.randrange(0, 6), ImageDraw.Draw(image)
+        ink = color(160, 255)
+        drawing.rectangle((x, y, x + 3, y + 25), fill=ink)
+        drawing.rectangle((x, y + 14, x + 13, y + 25), fill=ink)
+        return ImageOps.mirror(image) if label == "d" else image
+
+    def test_a_flip_that_exchanges_classes(self):
+        sheets = self.folder / "sheets"
+        result = graft("audit", self.data, "--model", self.probe, "--recipe", self.planned, "--sheets", sheets, "--json")
+        self.assertEqual(result.returncode, 1)
+        answer = json.loads(result.stdout)
+        flip, grey = answer["transforms"]
+        self.assertEqual(flip["transform"], {"horizontal_flip": {"p": 1}})
+        shares = {found["class"] + found["as"]: found["share"] - found["baseline"] for found in flip["confusions"]}
+        self.assertEqual(set(shares), {"bd", "db"})
+        self.assertGreater(min(shares.values()), 0.5)
+        self.assertLess(max((found["share"] for found in grey["confusions"]), default=0), 0.1)
+        harm, note = answer["findings"]
+        self.assertEqual((harm["check"], harm["severity"], note["severity"]), ("transform", "harm", "note"))
+        self.assertRegex(harm["text"], r"^horizontal_flip: \d+ % of '(b' look like 'd|d' look like 'b)' \(JPEG alone")
+        self.assertRegex(note["text"], "^random_grayscale: ")
+        with Image.open(flip["sheet"]) as sheet:
+            plain, turned = sheet.crop((4, 4, 36, 36)), sheet.crop((40, 4, 72, 36))
+            self.assertEqual(ImageOps.mirror(plain).tobytes(), turned.tobytes())
+            self.assertGreater(len(plain.getcolors()), 1)
+        self.assertEqual(sorted(path.name for path in sheets.iterdir())[:1], ["1-horizontal_flip.png"])
+
+    def test_what_cannot_be_asked(self):
+        self.assertEqual(graft("audit", self.data, "--recipe", self.planned).returncode, 2)
+        self.assert_failed(graft("audit", self.data, "--model", self.probe), "data.augment.transforms", "are none")
+        self.assert_failed(graft("audit", PHOTOS, "--model", self.probe, "--preset", "finetune"), "'glass'", "unknown",
+                           lines=2)
+        wrong = self.write_json("wrong.json", {"data": {"augment": {"transforms": ["horizontal_flap"]}}})
+        self.assert_failed(graft("audit", self.data, "--model", self.probe, "--recipe", wrong),
+                           "data.augment.transforms[0]")
 
 
 class BadAuditTest(program.ProgramTest):

@@ -1,6 +1,6 @@
-"""Writes what torch.nn's layers, activations and initialisations compute, for tests/head to compare with.
+"""Writes what torch.nn's layers, activations and initialisations and scikit-learn's whitening compute, for tests/head to compare with.
 
-usage: head_reference.py FOLDER   (writes FOLDER/head/layers.pt, activations.pt, inits.pt and lsuv.pt)
+usage: head_reference.py FOLDER   (writes FOLDER/head/layers.pt, activations.pt, inits.pt, lsuv.pt and whitenings.pt)
 """
 import json
 import pathlib
@@ -8,6 +8,7 @@ import sys
 from collections import OrderedDict
 
 import torch
+from sklearn.decomposition import PCA
 from torch import nn
 
 STEPS = 5
@@ -170,6 +171,20 @@ def lsuv():
     return saved
 
 
+def whitenings():
+    """scikit-learn's PCA(whiten=True), which has no eps, and U (variances + eps)^-1/2 U^T (Bell and Sejnowski 1997)."""
+    generator = torch.Generator().manual_seed(7)
+    x = torch.randn(200, FEATURES, generator=generator) @ torch.randn(FEATURES, FEATURES, generator=generator) + 3
+    wide = x.double()
+    saved = {"x": x, "pca/spec": text({"whiten": "pca", "eps": 0}),
+             "pca/y": torch.as_tensor(PCA(whiten=True, svd_solver="full").fit_transform(wide.numpy()))}
+    variances, vectors = torch.linalg.eigh(torch.cov(wide.T))
+    for case, eps in {"zca": 1e-5, "zca_soft": 0.5}.items():
+        matrix = vectors @ ((variances + eps)**-0.5).diag() @ vectors.T
+        saved.update({f"{case}/spec": text({"whiten": "zca", "eps": eps}), f"{case}/y": (wide - wide.mean(0)) @ matrix})
+    return saved
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1]) / "head"
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,3 +192,4 @@ if __name__ == "__main__":
     torch.save(activations(), folder / "activations.pt")
     torch.save(inits(), folder / "inits.pt")
     torch.save(lsuv(), folder / "lsuv.pt")
+    torch.save(whitenings(), folder / "whitenings.pt")

@@ -1,6 +1,6 @@
 """Writes images and what Pillow and torchvision make of them, for tests/image to compare with.
 
-usage: image_reference.py FOLDER   (writes FOLDER/image/files/*, decoded.pt, reduced.pt, resized.pt, fitted.pt)
+usage: image_reference.py FOLDER   (writes FOLDER/image/files/*, decoded.pt, reduced.pt, resized.pt, fitted.pt, views.pt)
 """
 import io
 import pathlib
@@ -18,6 +18,7 @@ from backbones import torchvision_operators  # noqa: E402
 
 torchvision_operators.provide()
 from torchvision import transforms  # noqa: E402
+from torchvision.transforms import functional  # noqa: E402
 
 ORIENTATION = 0x0112
 SIZE_CASES = [(375, 500), (500, 375), (224, 224), (57, 43), (1, 1), (1000, 40), (31, 992), (256, 300), (700, 150)]
@@ -170,13 +171,30 @@ def write_fitted(folder: pathlib.Path) -> None:
     torch.save(tensors, folder / "fitted.pt")
 
 
+def write_views(folder: pathlib.Path) -> None:
+    """torchvision's crops and flips of images that are of the resized size already, for a 56 x 56 input."""
+    size, tensors = 56, {}
+    for index, (height, width) in enumerate([(64, 91), (90, 64), (64, 64), (64, 301)]):
+        image = Image.fromarray(picture(height, width, index))
+        fitted = functional.center_crop(image, size)
+        upside_down = functional.vflip(fitted)
+        views = {
+            "none": [fitted], "hflip": [fitted, functional.hflip(fitted)],
+            "flips": [fitted, functional.hflip(fitted), upside_down, functional.hflip(upside_down)],
+            "five_crop": functional.five_crop(image, size), "ten_crop": functional.ten_crop(image, size),
+        }
+        tensors[f"{index}.image"] = tensor(image)
+        tensors |= {f"{index}.{name}": torch.stack([tensor(view) for view in seen]) for name, seen in views.items()}
+    torch.save(tensors, folder / "views.pt")
+
+
 def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     folder = pathlib.Path(sys.argv[1]) / "image"
     folder.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings("ignore", message="Palette images with Transparency")
-    for write in (write_decoded, write_reduced, write_resized, write_fitted):
+    for write in (write_decoded, write_reduced, write_resized, write_fitted, write_views):
         write(folder)
 
 

@@ -1,8 +1,8 @@
 """Writes what torch.nn.functional.cross_entropy, the formulas of other losses and scikit-learn compute, for tests/train
 to compare with.
 
-usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt, statistics.pt and
-linear_probe.pt)
+usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt, statistics.pt, mix.pt,
+pool.pt and linear_probe.pt)
 """
 import json
 import pathlib
@@ -20,8 +20,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 from backbones import torchvision_operators  # noqa: E402
 
 torchvision_operators.provide()
+from timm.layers import SelectAdaptivePool2d, global_pool_nlc  # noqa: E402
 from timm.loss import AsymmetricLossSingleLabel  # noqa: E402
 from timm.utils import ModelEmaV3  # noqa: E402
+from torchvision.transforms import v2  # noqa: E402
 
 WEIGHTS = [0.2, 1.0, 3.0, 0.5]
 # Case: the recipe's loss, class weights, whether samples are weighted.
@@ -337,6 +339,71 @@ def statistics():
     return {**saved, **{name: buffer.clone() for name, buffer in network.named_buffers()}}
 
 
+MIXES = {
+    "mixup": {}, "mixup_low": {"mixup": {"alpha": 0.2}}, "cutmix": {}, "cutmix_high": {"cutmix": {"alpha": 4}},
+    "mixup_cutmix": {},
+    "mixup_cutmix_often": {"mixup_cutmix": {"mixup_alpha": 0.8, "cutmix_alpha": 0.5, "switch_prob": 0.9}},
+}
+
+
+def mixer(spec):
+    (name, options), = spec.items()
+    if name == "mixup_cutmix" and torch.rand(()) < options.get("switch_prob", 0.5):
+        return v2.CutMix(alpha=options.get("cutmix_alpha", 1.0), num_classes=4)
+    if name == "cutmix":
+        return v2.CutMix(alpha=options.get("alpha", 1.0), num_classes=4)
+    return v2.MixUp(alpha=options.get("alpha", options.get("mixup_alpha", 1.0)), num_classes=4)
+
+
+def mixes():
+    """torchvision's mixed images and labels by seed, and the loss against them: smoothed, and weighted by class and
+    sample."""
+    torch.manual_seed(5)
+    images, targets, logits = torch.randn(5, 3, 12, 12), torch.tensor([2, 0, 3, 1, 2]), torch.randn(5, 4) * 3
+    samples = torch.rand(5, dtype=torch.float64) + 0.1
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64)[targets] * samples
+    log_p = logits.double().log_softmax(1)
+    saved = {"images": images, "targets": targets, "logits": logits, "samples": samples,
+             "classes": torch.tensor(WEIGHTS, dtype=torch.float64)}
+    for case, spec in MIXES.items():
+        spec = spec or {case: {}}
+        saved[f"{case}/spec"] = torch.tensor(list(json.dumps(spec).encode()), dtype=torch.uint8)
+        for seed in range(8):
+            torch.manual_seed(seed)
+            mixed, labels = mixer(spec)(images, targets)
+            soft = labels.double()
+            own = functional.one_hot(targets, 4).double()
+            lam = soft[1, targets[1]].item()  # its partner is of another class
+            shares = lam * own * weights[:, None] + (1 - lam) * (own * weights[:, None]).roll(1, 0)
+            saved.update({f"{case}/{seed}/images": mixed,
+                          f"{case}/{seed}/loss": functional.cross_entropy(logits.double(), soft, label_smoothing=0.1),
+                          f"{case}/{seed}/weighted": -(shares * log_p).sum() / weights.sum()})
+    return saved
+
+
+def gem(x, over, p=3.0, eps=1e-6):
+    """Radenovic et al. 2019, equation 4."""
+    return x.clamp(min=eps).pow(p).mean(over).pow(1 / p)
+
+
+def pools():
+    """timm's pooling of a map and, where timm has it, of tokens."""
+    torch.manual_seed(9)
+    feature_map, tokens = torch.randn(3, 5, 4, 6), torch.randn(3, 7, 5)
+    saved = {"map": feature_map, "tokens": tokens}
+    both = torch.cat([tokens.mean(1), tokens.amax(1)], 1)
+    for name in ("avg", "max", "avgmax", "catavgmax"):
+        saved[f"{name}/spec"] = name
+        saved[f"{name}/map"] = SelectAdaptivePool2d(pool_type=name, flatten=True)(feature_map)
+        saved[f"{name}/tokens"] = both if name == "catavgmax" else global_pool_nlc(tokens, name, num_prefix_tokens=0)
+    for case, options in {"gem": {}, "gem_low": {"p": 1.5, "eps": 0.1}}.items():
+        saved[f"{case}/spec"] = {"gem": options}
+        saved[f"{case}/map"] = gem(feature_map.double(), (2, 3), **options)
+        saved[f"{case}/tokens"] = gem(tokens.double(), 1, **options)
+    text = lambda value: torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)  # noqa: E731
+    return {key: value if isinstance(value, torch.Tensor) else text(value) for key, value in saved.items()}
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")  # one case is about just that
     warnings.filterwarnings("ignore", "The y_prob values do not sum to one")  # in float32
@@ -347,5 +414,7 @@ if __name__ == "__main__":
     torch.save(balances(), folder / "balance.pt")
     torch.save(averages(), folder / "average.pt")
     torch.save(statistics(), folder / "statistics.pt")
+    torch.save(mixes(), folder / "mix.pt")
+    torch.save(pools(), folder / "pool.pt")
     torch.save({**{f"fit/{k}": v for k, v in probes().items()}, **{f"cv/{k}": v for k, v in chosen_probes().items()}},
                folder / "linear_probe.pt")

@@ -134,6 +134,25 @@ TEST(Recipe, APhaseOfAllImagesAtOnceHasNoSingleSteps) {
   EXPECT_EQ(subject_of("head=[{\"batch_norm\": {}}, {\"dropout\": 0.5}, {\"linear\": \"classes\"}]"), "head[1]");
 }
 
+TEST(Recipe, MixedImagesAreNewInEveryStep) {
+  const auto subject_of = [](const std::string& preset, const char* mix, const char* activations) {
+    Json json = complete(preset);
+    json["data"]["mix"] = Json::parse(mix);
+    json["cache"]["activations"] = activations;
+    try {
+      read_recipe(json, "");
+    } catch (const Error& error) {
+      return error.problems().front().subject;
+    }
+    return std::string("accepted");
+  };
+  EXPECT_EQ(subject_of("probe", R"("mixup")", "auto"), "cache.activations");
+  EXPECT_EQ(subject_of("probe", R"("cutmix")", "memory"), "cache.activations");
+  EXPECT_EQ(subject_of("probe", R"("mixup_cutmix")", "off"), "accepted");
+  EXPECT_EQ(subject_of("probe", R"({"mixup": {"on": "activations"}})", "auto"), "accepted");
+  EXPECT_EQ(subject_of("linear", R"({"mixup": {"on": "activations"}})", "auto"), "data.mix");
+}
+
 TEST(LayOver, MergesSectionsAndReplacesTheRest) {
   Json json = complete("finetune");
   lay_over(json,

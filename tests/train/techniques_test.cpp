@@ -1,9 +1,11 @@
 #include <gmock/gmock.h>
 
+#include "graft/backbone/pooling.h"
 #include "graft/core/files.h"
 #include "graft/head/activation.h"
 #include "graft/head/head_spec.h"
 #include "graft/head/initialize.h"
+#include "graft/image/averaged_views.h"
 #include "graft/image/transform.h"
 #include "graft/optim/clip.h"
 #include "graft/optim/optimizer.h"
@@ -11,6 +13,7 @@
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
+#include "graft/train/mix.h"
 #include "graft/train/recipe.h"
 #include "graft/train/scores.h"
 
@@ -35,6 +38,7 @@ void expect_rows(const std::string& family, const std::vector<std::string>& name
 TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("activations", activation_names());
   expect_rows("initialisations", initialization_names());
+  expect_rows("pool", pool_names());
   expect_rows("layers", head_layer_names());
   expect_rows("optimizers", optimizer_names());
   expect_rows("schedules", schedule_names());
@@ -43,10 +47,12 @@ TEST(Techniques, ThePageHasARowForEveryName) {
   std::erase(penalties, "none");
   expect_rows("penalties", penalties);
   expect_rows("transforms", transform_names());
+  expect_rows("tta", averaged_view_names());
   auto averages = average_names();
   std::erase(averages, "none");
   expect_rows("average", averages);
   expect_rows("balance", balance_names());
+  expect_rows("mix", mix_names());
   expect_rows("losses", loss_names());
   expect_rows("metrics", score_names());
   expect_rows("metrics", stop_metrics());

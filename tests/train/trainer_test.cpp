@@ -11,6 +11,7 @@
 #include "graft/backbone/backbone.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/data/activations.h"
 #include "graft/image/preprocess.h"
 #include "graft/train/checkpoint.h"
 #include "graft/train/stored_run.h"
@@ -81,6 +82,30 @@ TEST(Trainer, LeavesACompleteRun) {
   EXPECT_THROW(Trainer::resume(folder / "run"), Error);
 }
 
+TEST(Trainer, FiguresOfTheDataAreThoseOfItsPixelsAndWrittenAsNumbers) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["input"]["mean"] = recipe["input"]["std"] = "data";
+  recipe["phases"][0]["epochs"] = 1;
+  EXPECT_EQ(to_json(read_recipe(recipe, ""), "")["input"]["std"], "data");
+  const RunSpec run = spec(recipe, folder / "run");
+  train(recipe, folder / "run");
+  std::vector<at::Tensor> images;
+  for (const auto& sample : load_run_data(run, {}).of(Split::kTrain))
+    images.push_back(load_image(sample, run.recipe.input, {}, 0));
+  const auto [variance, mean] = at::var_mean(at::stack(images).to(at::kDouble) / 255, at::IntArrayRef{0, 1, 2}, 0);
+  const Json input = read_json_file(folder / "run/recipe.json")["input"];
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_NEAR(input["mean"][c].get<double>(), mean[static_cast<std::int64_t>(c)].item<double>(), 1e-12);
+    EXPECT_NEAR(input["std"][c].get<double>(), variance[static_cast<std::int64_t>(c)].sqrt().item<double>(), 1e-12);
+  }
+  const auto metadata = load_artifact(folder / "run/model.pt").metadata;
+  EXPECT_EQ(Json(metadata.input.mean), input["mean"]);
+  EXPECT_EQ(metadata.recipe["input"], input);
+  recipe["input"]["mean"] = "dat";
+  EXPECT_THROW(read_recipe(recipe, ""), Error);
+}
+
 TEST(Trainer, ATinySetOverfits) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();
@@ -102,6 +127,20 @@ TEST(Trainer, KeptAndStreamedActivationsTrainTheSame) {
   recipe["cache"]["activations"] = "off";
   train(recipe, folder / "streamed");
   EXPECT_EQ(digest(folder / "kept"), digest(folder / "streamed"));
+}
+
+TEST(Trainer, ImagesAreMixedOnTheirWayAsTheyAreWhereTheyCross) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["phases"] = Json::parse(R"([{"epochs": 1, "train": ["*"], "optimizer": {"adamw": {"lr": 0.005}}}])");
+  train(recipe, folder / "unmixed");
+  recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations"}})");
+  train(recipe, folder / "crossing");
+  recipe["data"]["mix"] = "mixup";
+  recipe["cache"]["activations"] = "off";
+  train(recipe, folder / "streamed");
+  EXPECT_EQ(digest(folder / "crossing"), digest(folder / "streamed"));
+  EXPECT_NE(digest(folder / "crossing"), digest(folder / "unmixed"));
 }
 
 TEST(Trainer, SeedsDecideEverything) {
@@ -133,6 +172,36 @@ void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& st
 
 TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
   expect_resumed_bit_identical(two_phases(), {1, 3, 4, 8, 11});
+}
+
+TEST(Trainer, AWhiteningIsThatOfTheTrainingFeaturesAndStays) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["data"].erase("augment");
+  recipe["head"] = Json::parse(R"([{"whiten": "zca", "eps": 0.001}, {"linear": "classes"}])");
+  for (auto& phase : recipe["phases"]) phase["average"] = Json::parse(R"({"ema": {"decay": 0.99}})");
+  train(recipe, folder / "run");
+  const auto whitening = load_artifact(folder / "run/model.pt").module.attr("head").toModule().attr("whiten_0");
+  Backbone backbone = Backbone::load(recipe["backbone"]["file"].get<std::string>(), {.image_size = 32});
+  const Dataset dataset = load_run_data(spec(recipe, folder / "run"), {});
+  const torch::NoGradGuard no_grad;
+  std::vector<at::Tensor> images;
+  for (const auto& sample : dataset.of(Split::kTrain))
+    images.push_back(load_image(sample, read_recipe(recipe, "").input, {}, 0));
+  const at::Tensor seen = normalize_images(at::stack(images), read_recipe(recipe, "").input);
+  const at::Tensor features = backbone.module().forward({seen}).toTensor();
+  EXPECT_TRUE(at::allclose(whitening.toModule().attr("mean").toTensor(), features.mean(0), 1e-4, 1e-5));
+  const at::Tensor matrix = whitening.toModule().attr("matrix").toTensor();
+  EXPECT_TRUE(at::allclose(matrix, matrix.t(), 1e-3, 1e-4));
+  EXPECT_FALSE(at::allclose(matrix, at::eye(32), 1e-1, 1e-1));
+  expect_resumed_bit_identical(recipe, {1, 5});
+}
+
+TEST(Trainer, MixedImagesAreResumedBitIdentical) {
+  Json recipe = two_phases();
+  recipe["data"]["mix"] = "mixup_cutmix";
+  recipe["cache"]["activations"] = "off";
+  expect_resumed_bit_identical(recipe, {4, 8});
 }
 
 /// Asks for a stop at the end of the given epoch of the run.
@@ -272,7 +341,7 @@ TEST(Trainer, ALinearProbeIsTheMinimumOverAllImages) {
   const auto predictor = Predictor::load(folder / "run/model.pt");
   const Dataset dataset = load_run_data(spec(recipe, folder / "run"), {});
   for (const auto& sample : dataset.of(Split::kTrain)) {
-    images.push_back(predictor.fitted(sample.path));
+    images.push_back(predictor.fitted(sample.path)[0]);
     labels.push_back(sample.label);
   }
   const torch::NoGradGuard no_grad;
@@ -368,6 +437,7 @@ TEST(Trainer, AccumulatedGradientsAreThoseOfTheBigBatch) {
   Json recipe = small_recipe();
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");  // batch statistics are of each part
   recipe["data"]["balance"] = "loss";
+  recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations", "prob": 0.5}})");  // partners in other parts
   recipe["phases"] = Json::parse(R"([{"epochs": 2, "optimizer": {"sgd": {"lr": 0.5, "momentum": 0.9}}}])");
   const auto weights_of = [&](const std::string& name) {
     train(recipe, folder / name);
@@ -429,6 +499,16 @@ TEST(Trainer, ABackboneWithoutClassifierTrainsOnItsPooledMap) {
   EXPECT_TRUE(train(small_recipe("tiny_headless"), folder / "run").finished);
 }
 
+TEST(Trainer, ThePowerOfAGeneralisedMeanIsLearnedAndExported) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe("tiny_headless");
+  recipe["backbone"]["pool"] = "gem";
+  recipe["phases"][0]["train"] = {"head", "gem_p"};
+  train(recipe, folder / "run");
+  const auto artifact = load_artifact(folder / "run/model.pt");
+  EXPECT_NE(artifact.module.attr("backbone").toModule().attr("gem_p").toTensor().item<float>(), 3);
+}
+
 TEST(Trainer, AnArtifactIsABackboneToo) {
   test::TemporaryFolder folder;
   train(small_recipe(), folder / "first");
@@ -465,13 +545,13 @@ TEST(Predictor, AnswersAsTheFileItself) {
     const auto predictor = Predictor::load(folder / "run/model.pt");
     std::vector<at::Tensor> images;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(kPhotos))
-      if (entry.is_regular_file()) images.push_back(predictor.fitted(entry.path()));
+      if (entry.is_regular_file()) images.push_back(predictor.fitted(entry.path())[0]);
     images.resize(2 * predictor.batch_size() + 3);
     const torch::NoGradGuard no_grad;
     const Artifact artifact = load_artifact(folder / "run/model.pt");
     const at::Tensor seen = normalize_images(at::stack(images), artifact.metadata.input);
     const at::Tensor expected = at::softmax(artifact.module.get_method("logits")({seen}).toTensor(), 1);
-    const at::Tensor found = predictor.probabilities(at::stack(images));
+    const at::Tensor found = predictor.probabilities(at::stack(images).unsqueeze(1));
     ASSERT_EQ(found.sizes(), expected.sizes());
     EXPECT_LE((found - expected).abs().max().item<double>(), 1e-5) << backbone;
   }

@@ -10,6 +10,7 @@
 #include "graft/artifact/precision.h"
 #include "graft/core/device.h"
 #include "graft/core/error.h"
+#include "graft/image/averaged_views.h"
 #include "graft/image/decode.h"
 #include "graft/image/preprocess.h"
 
@@ -59,12 +60,20 @@ Predictor Predictor::load(const std::filesystem::path& path, const std::string& 
   return Predictor(std::move(model));
 }
 
+Predictor Predictor::averaging(const std::string& views) const {
+  check_averaged_views(views, metadata().input);
+  Predictor averaged = *this;
+  averaged.views_ = views;
+  return averaged;
+}
+
 const ArtifactMetadata& Predictor::metadata() const { return model_->metadata; }
 const std::vector<std::string>& Predictor::classes() const { return model_->metadata.classes; }
 
 at::Tensor Predictor::fitted(const std::filesystem::path& image) const {
   const InputSpec& input = metadata().input;
-  return fit_image(decode_image_file(image, {.target = input.full_decode ? 0 : input.resized_side()}), input);
+  const at::Tensor pixels = decode_image_file(image, {.target = input.full_decode ? 0 : input.resized_side()});
+  return averaged_views(pixels, input, views_);
 }
 
 std::size_t Predictor::batch_size() const { return model_->device.is_cpu() ? kImages : kImagesOnGpu; }
@@ -73,11 +82,11 @@ at::Tensor Predictor::probabilities(const at::Tensor& fitted_images) const {
   torch::NoGradGuard no_grad;
   const auto logits = model_->module.get_method("logits");
   std::vector<at::Tensor> rows;
-  for (const auto& some : fitted_images.split(static_cast<std::int64_t>(batch_size()))) {
+  for (const auto& some : fitted_images.flatten(0, 1).split(static_cast<std::int64_t>(batch_size()))) {
     const at::Tensor images = normalize_images(some.to(model_->device), metadata().input);
     rows.push_back(at::softmax(logits({images}).toTensor().to(at::kFloat), 1).cpu());
   }
-  return at::cat(rows);
+  return at::cat(rows).unflatten(0, {fitted_images.size(0), fitted_images.size(1)}).mean(1);
 }
 
 std::vector<Prediction> Predictor::predict_fitted(const std::vector<at::Tensor>& images) const {
@@ -107,7 +116,7 @@ Prediction Predictor::predict(const cv::Mat& image) const { return predict(image
 Prediction Predictor::predict(const at::Tensor& pixels) const {
   if (pixels.dim() != 3 || pixels.size(2) != 3 || pixels.scalar_type() != at::kByte || pixels.numel() == 0)
     throw Error({"pixels", "are " + c10::str(pixels.scalar_type(), " ", pixels.sizes()), "uint8 [H, W, 3]", ""});
-  return predict_fitted({fit_image(pixels, metadata().input)}).front();
+  return predict_fitted({averaged_views(pixels, metadata().input, views_)}).front();
 }
 
 std::vector<Prediction> Predictor::predict(const std::vector<std::filesystem::path>& images) const {

@@ -49,6 +49,11 @@ class Predictor {
   static Predictor load(const std::filesystem::path& path, const std::string& device = "cpu",
                         Trust trust = Trust::kScan);
 
+  /// The same model, whose answers are the mean of its probabilities over views of an image.
+  /// @param views  one of averaged_view_names() (graft/image/averaged_views.h), such as "hflip" or "ten_crop"
+  /// @throws Error when there are no such views, or the model's input leaves nothing to crop.
+  Predictor averaging(const std::string& views) const;
+
   /// An image file. @throws Error when it cannot be read as an image.
   Prediction predict(const std::filesystem::path& image) const;
   /// An encoded image (JPEG, PNG, …) in memory.
@@ -60,11 +65,11 @@ class Predictor {
   /// Several files in one forward. @throws Error at the first that cannot be read.
   std::vector<Prediction> predict(const std::vector<std::filesystem::path>& images) const;
 
-  /// What the network sees of an image file: uint8 [S, S, 3].
+  /// What the network sees of an image file: uint8 [V, S, S, 3], one of each view.
   at::Tensor fitted(const std::filesystem::path& image) const;
   /// How many images computed together run fastest.
   std::size_t batch_size() const;
-  /// uint8 [N, S, S, 3] -> float [N, classes] on the CPU. Computes batch_size() at a time.
+  /// uint8 [N, V, S, S, 3] -> float [N, classes] on the CPU. Computes batch_size() at a time.
   at::Tensor probabilities(const at::Tensor& fitted_images) const;
 
   const std::vector<std::string>& classes() const;
@@ -76,6 +81,7 @@ class Predictor {
   std::vector<Prediction> predict_fitted(const std::vector<at::Tensor>& images) const;
 
   std::shared_ptr<const Model> model_;
+  std::string views_ = "none";
 };
 
 }  // namespace graft

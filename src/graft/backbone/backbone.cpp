@@ -151,7 +151,7 @@ void Backbone::operate() {
   note(!classifier_.found(), "classifier: " + classifier_.rule);
 }
 
-/// Appends the mean over space or tokens where the features are not [N, C] yet.
+/// Pools over space or tokens where the features are not [N, C] yet.
 void Backbone::pool_features(const std::vector<std::int64_t>& sizes) {
   if (sizes.size() < 2 || sizes.size() > 4)
     throw Error({"backbone '" + path_.string() + "'",
@@ -160,14 +160,16 @@ void Backbone::pool_features(const std::vector<std::int64_t>& sizes) {
   // Square maps with another last dimension are laid out [N, H, W, C], as some attention networks give them.
   const bool channels_last = sizes.size() == 4 && sizes[1] == sizes[2] && sizes[3] != sizes[2];
   num_features_ = sizes.size() == 4 && !channels_last ? sizes[1] : sizes.back();
-  if (sizes.size() == 2) return;
+  if (sizes.size() == 2) {
+    if (options_.pool.name == PoolSpec{}.name) return;
+    throw Error({"backbone.pool", "is " + options_.pool.name + ", and the features are vectors already",
+                 "features that are a map or tokens",
+                 "\"backbone\": {\"features\": MODULE} names a module that gives a map"});
+  }
   const std::vector<std::int64_t> over = sizes.size() == 3 ? std::vector<std::int64_t>{1}
                                          : channels_last   ? std::vector<std::int64_t>{1, 2}
                                                            : std::vector<std::int64_t>{2, 3};
-  torch::jit::WithInsertPoint at_end(graph_->block()->return_node());
-  torch::jit::Value* pooled = graph_->insert(c10::aten::mean, {graph_->outputs()[0], over, false});
-  graph_->eraseOutput(0);
-  graph_->registerOutput(pooled);
+  num_features_ *= graph::append_pooling(*graph_, module_, options_.pool, over);
 }
 
 std::string Backbone::summary() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "graft/backbone/classifier.h"
+#include "graft/backbone/pooling.h"
 #include "graft/backbone/stages.h"
 #include "graft/core/trust.h"
 
@@ -21,6 +22,7 @@ std::string to_string(BackboneKind kind);
 struct BackboneOptions {
   int image_size = 224;          ///< side of the square images it is tried on, pixels
   FeaturesChoice features = {};  ///< where the features are
+  PoolSpec pool = {};            ///< how features that are maps or tokens become vectors
   Trust trust = Trust::kScan;    ///< in the file's program
 };
 
@@ -31,9 +33,9 @@ struct BackboneOptions {
 /// the names that they have in the file.
 class Backbone {
  public:
-  /// Loads, un-traces or thaws, and cuts. Feature maps [N, C, H, W] are average-pooled, token sequences [N, T, C]
-  /// averaged.
-  /// @throws Error when the file is no TorchScript, does not run on such images or has no features to give.
+  /// Loads, un-traces or thaws, and cuts. Feature maps [N, C, H, W] and token sequences [N, T, C] are pooled.
+  /// @throws Error when the file is no TorchScript, does not run on such images or has no features to give, and where a
+  /// pooling other than the mean is asked for and there is nothing to pool.
   static Backbone load(const std::filesystem::path& path, const BackboneOptions& options);
   /// The same file and surgery with the file's own tensors.
   Backbone reload() const { return load(path_, options_); }

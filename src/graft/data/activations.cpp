@@ -41,7 +41,8 @@ Batches batches_in_order(std::size_t count, std::int64_t batch_size) {
 
 void stream_activations(const ImageSource& source, const Batches& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
-                        const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop) {
+                        const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop,
+                        const BatchChange& change) {
   const auto load_batch = [&](std::size_t batch) {
     torch::NoGradGuard no_grad;
     std::vector<at::Tensor> images;
@@ -49,7 +50,8 @@ void stream_activations(const ImageSource& source, const Batches& batches,
       const auto& sample = source.samples[static_cast<std::size_t>(index)];
       images.push_back(load_image(sample, source.input, source.augmentation, seed_of(sample)));
     }
-    return part(normalize_images(at::stack(images), source.input));
+    at::Tensor batch_images = normalize_images(at::stack(images), source.input);
+    return part(change ? change(batch, std::move(batch_images)) : batch_images);
   };
   OrderedParallel<at::Tensor>::run(batches.size(), source.workers, load_batch, consume, stop);
 }

@@ -29,6 +29,9 @@ struct ImageSource {
 
 using Batches = std::vector<std::vector<std::int64_t>>;
 
+/// Changes the normalised images [n, 3, S, S] of a batch. Called from several threads.
+using BatchChange = std::function<at::Tensor(std::size_t batch, at::Tensor images)>;
+
 /// One decoded, augmented and fitted image, uint8 [S, S, 3]. `random_seed` decides the augmentation.
 at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmentation& augmentation,
                       std::uint64_t random_seed);
@@ -39,10 +42,11 @@ std::uint64_t view_seed(const Sample& sample, std::uint64_t view);
 /// Runs `part` over batches of images (indices into source.samples) and hands over float [n, …] results in order on the
 /// calling thread.
 /// @param seed_of  gives the augmentation's seed of a sample
+/// @param change   comes before `part`; may be empty
 void stream_activations(const ImageSource& source, const Batches& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
                         const std::function<void(std::size_t batch, at::Tensor activations)>& consume,
-                        const std::stop_token& stop = {});
+                        const std::stop_token& stop = {}, const BatchChange& change = {});
 
 /// 0 … count - 1 in order, cut into batches.
 Batches batches_in_order(std::size_t count, std::int64_t batch_size);

@@ -20,9 +20,9 @@ void add_number(torch::jit::Module& module, const std::string& name, double valu
 }
 
 const std::vector<HeadLayerRow>& head_layer_rows() {
-  static const std::vector<HeadLayerRow> kRows{batch_norm_layer(),    layer_norm_layer(), dropout_layer(),
-                                               alpha_dropout_layer(), linear_layer(),     cosine_layer(),
-                                               activation_layer()};
+  static const std::vector<HeadLayerRow> kRows{batch_norm_layer(), layer_norm_layer(),    whiten_layer(),
+                                               dropout_layer(),    alpha_dropout_layer(), linear_layer(),
+                                               cosine_layer(),     activation_layer()};
   return kRows;
 }
 

@@ -53,6 +53,7 @@ const HeadLayerRow& head_layer_row(const std::string& name);
 
 HeadLayerRow batch_norm_layer();
 HeadLayerRow layer_norm_layer();
+HeadLayerRow whiten_layer();
 HeadLayerRow dropout_layer();
 HeadLayerRow alpha_dropout_layer();
 HeadLayerRow linear_layer();

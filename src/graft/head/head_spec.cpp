@@ -46,6 +46,9 @@ HeadSpec read_head_spec(const Json& value, const std::string& path, std::vector<
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string at = path + "[" + std::to_string(i) + "]";
     if (!read_layer(value[i], at, spec.layers, problems)) continue;
+    if (i > 0 && spec.layers.back().kind == "whiten")
+      problems.push_back({at, "is " + value[i].dump() + " behind other layers", "whiten as the first layer",
+                          "it is fitted to the backbone's features"});
     const bool last = i + 1 == value.size();
     if (last != gives_classes(value[i]))
       problems.push_back({at, "is " + value[i].dump(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "graft/core/error.h"
 #include "graft/core/names.h"
 #include "graft/image/preprocess.h"
 #include "graft/image/transform.h"
@@ -65,6 +66,13 @@ Augmentation Augmentation::read(JsonReader reader, const InputSpec& input) {
     }
   }
   reader.finish();
+  return augmentation;
+}
+
+Augmentation Augmentation::read(const Json& json, const InputSpec& input) {
+  std::vector<Problem> problems;
+  Augmentation augmentation = read(JsonReader(json, "data.augment", problems), input);
+  if (!problems.empty()) throw Error(problems);
   return augmentation;
 }
 

@@ -25,6 +25,9 @@ class Augmentation {
   /// breaks what is declared is a problem.
   static Augmentation read(JsonReader reader, const InputSpec& input);
 
+  /// The same of JSON by itself. @throws Error with every problem.
+  static Augmentation read(const Json& json, const InputSpec& input);
+
   bool empty() const { return transforms_.empty(); }
   /// The augmented image, uint8 [S, S, 3]: by fit_image where no transform gives it this size. With no transforms this
   /// is fit_image. Equal streams give equal images, on any thread.

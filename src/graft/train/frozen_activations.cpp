@@ -83,7 +83,7 @@ std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) cons
   return std::make_shared<RowStore>(options_.stores / sha256(key.dump()), backbone_->crossing_sizes(boundary), about);
 }
 
-void FrozenActivations::ensure_view(std::uint64_t view, const Progress& progress, const std::stop_token& stop) {
+void FrozenActivations::ensure_view(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop) {
   ActivationCache& cache = cache_at(boundary_);
   const bool first = !cache.holds(view);
   const auto missing = cache.missing(view);
@@ -98,7 +98,7 @@ void FrozenActivations::ensure_view(std::uint64_t view, const Progress& progress
 }
 
 /// The rows that are missing at the shared boundary, from the images.
-void FrozenActivations::compute(std::uint64_t view, const Progress& progress, const std::stop_token& stop) {
+void FrozenActivations::compute(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop) {
   ActivationCache& cache = cache_at(shared_);
   const auto missing = cache.missing(view);
   if (missing.empty()) return;
@@ -137,9 +137,10 @@ void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std:
 
 void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epoch,
                                        const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
-                                       const std::function<void(std::size_t, std::size_t)>& progress,
-                                       const std::stop_token& stop) {
+                                       const FrozenProgress& progress, const std::stop_token& stop,
+                                       const BatchChange& change) {
   if (keeps_) {
+    TORCH_CHECK(!change, "what is kept is of images as they are");
     const std::uint64_t view = source_.augmentation.empty() ? 0 : epoch % options_.views;
     ensure_view(view, progress, stop);
     for (std::size_t i = 0; i < batches.size() && !stop.stop_requested(); ++i)
@@ -151,7 +152,7 @@ void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epo
   };
   stream_activations(
       source_, batches, seed_of, part(0, boundary_),
-      [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); }, stop);
+      [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); }, stop, change);
 }
 
 }  // namespace graft

@@ -12,6 +12,9 @@
 
 namespace graft {
 
+/// Told how many images the frozen layers have computed.
+using FrozenProgress = std::function<void(std::size_t done, std::size_t total)>;
+
 /// Gives batches of what crosses the boundary between frozen and trainable layers, computed once and kept where it
 /// fits, else computed as they are asked for. One for the training images, one for those of validation.
 class FrozenActivations {
@@ -51,21 +54,19 @@ class FrozenActivations {
   /// Calls `consume` for batches of `order` in turn, on the calling thread, with float [n, …] that may be written to
   /// and the indices of its rows.
   /// @param epoch  decides the view (kept) or the augmentation's seed (not kept)
+  /// @param change  of images on their way; only where nothing is kept
   void for_each_batch(const Batches& batches, std::uint64_t epoch,
                       const std::function<void(at::Tensor activations, const std::vector<std::int64_t>& rows)>& consume,
-                      const std::function<void(std::size_t done, std::size_t total)>& progress,
-                      const std::stop_token& stop);
+                      const FrozenProgress& progress, const std::stop_token& stop, const BatchChange& change = {});
 
  private:
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
-  using Progress = std::function<void(std::size_t done, std::size_t total)>;
-
   void plan(std::size_t here, std::size_t below);
   ActivationCache& cache_at(std::size_t boundary);
   std::shared_ptr<RowStore> store_at(std::size_t boundary) const;
-  void ensure_view(std::uint64_t view, const Progress& progress, const std::stop_token& stop);
-  void compute(std::uint64_t view, const Progress& progress, const std::stop_token& stop);
+  void ensure_view(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
+  void compute(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
   void compute_above(std::uint64_t view, const std::vector<std::int64_t>& images);
 
   ImageSource source_;

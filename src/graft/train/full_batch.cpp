@@ -94,6 +94,18 @@ std::vector<Problem> full_batch_problems(const Recipe& recipe, const Phase& phas
   return {};
 }
 
+at::Tensor all_features(const Network& network, FrozenActivations& train, std::int64_t batch_size, const Phase& phase,
+                        const FrozenProgress& progress, const std::stop_token& stop) {
+  if (!train.keeps())
+    throw Error({"phase '" + phase.name + "'", "needs the features of all images, and there is no room for them",
+                 "room for them in memory or on the disk", "an optimizer of single steps streams them"});
+  std::vector<at::Tensor> rows{at::empty({0, network.backbone().num_features()}, network.device())};
+  train.for_each_batch(
+      batches_in_order(train.samples().size(), batch_size), 0,
+      [&](const at::Tensor& batch, const auto&) { rows.push_back(batch.to(network.device())); }, progress, stop);
+  return at::cat(rows);
+}
+
 std::optional<ProbeFit> train_full_batch(torch::jit::Module& head, const HeadSpec& spec, ProbeImages images,
                                          const Loss& loss, const Phase& phase, const std::stop_token& stop) {
   const torch::NoGradGuard no_grad;

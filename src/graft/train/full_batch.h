@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graft/backbone/train_selection.h"
+#include "graft/train/frozen_activations.h"
 #include "graft/train/linear_probe.h"
 #include "graft/train/network.h"
 #include "graft/train/recipe.h"
@@ -18,6 +19,11 @@ std::vector<Problem> full_batch_problems(const Recipe& recipe);
 /// @param subject  "phases[0].train"
 std::vector<Problem> full_batch_problems(const Recipe& recipe, const Phase& phase, const TrainSelection& selection,
                                          const std::string& subject);
+
+/// Features [N, num_features] of the training images, on the network's device; fewer when a stop was asked for.
+/// @throws Error when they are not kept, as there is no room for them
+at::Tensor all_features(const Network& network, FrozenActivations& train, std::int64_t batch_size, const Phase& phase,
+                        const FrozenProgress& progress, const std::stop_token& stop);
 
 /// Trains a head of {"linear": "classes"}, or of that behind one batch_norm, on all images at once. The batch_norm's
 /// running statistics become those of all features (variance: mean square), its scale and shift stay.

@@ -9,6 +9,7 @@
 #include "graft/head/lsuv.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
+#include "graft/train/pixel_statistics.h"
 #include "graft/train/step_format.h"
 #include "graft/train/stored_run.h"
 
@@ -16,6 +17,13 @@ namespace graft {
 namespace {
 
 std::uint64_t head_seed(const Recipe& recipe) { return derive_seed(recipe.seed, "initialisation"); }
+
+
+Dataset load_data(RunSpec& spec, const PreparedRun::Listener& listener) {
+  Dataset dataset = load_run_data(spec, listener.skipped_image, listener.message);
+  resolve_input(spec.recipe, dataset, thread_count(), listener.message);
+  return dataset;
+}
 
 Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device device,
                      const PreparedRun::Listener& listener) {
@@ -81,8 +89,8 @@ FrozenActivations::Options activation_options(const RunSpec& spec, const std::st
 
 }  // namespace
 
-PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
-    : dataset(load_run_data(spec, listener.skipped_image, listener.message)),
+PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
+    : dataset(load_data(spec, listener)),
       network(make_network(spec, dataset, device, listener)),
       selections(select_all(spec.recipe, network)),
       memory(memory_given > 0 ? memory_given : available_memory() / 2),

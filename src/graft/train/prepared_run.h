@@ -23,11 +23,11 @@ class PreparedRun {
     std::function<void(const SkippedImage&)> skipped_image;
   };
 
-  /// @param spec  must outlive it
+  /// @param spec  must outlive it; its recipe gets what it leaves to the data
   /// @param memory_given  bytes that kept activations may take; 0: half of what is free
   /// @throws Error for whatever data, recipe or backbone can cause; every phase's globs are resolved, so that a mistake
   /// in the last phase shows before the first.
-  PreparedRun(const RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener);
+  PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener);
   PreparedRun(const PreparedRun&) = delete;
   PreparedRun& operator=(const PreparedRun&) = delete;
 

@@ -90,6 +90,8 @@ void read_data(JsonReader reader, Recipe& recipe) {
   recipe.on_bad_image =
       reader.choice("on_bad_image", "skip", kBadImageNames) == "fail" ? OnBadImage::kFail : OnBadImage::kSkip;
   recipe.augment = Augmentation::read(reader.object("augment"), recipe.input);
+  if (const Json* mix = reader.member("mix"))
+    recipe.mix = read_mix_spec(*mix, reader.path_of("mix"), reader.problems());
   reader.finish();
 }
 
@@ -112,7 +114,26 @@ void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::pat
   recipe.features.classifier = classifier_choice(reader.choice("classifier", choices.front(), choices));
   if (!recipe.features.path.empty() && recipe.features.classifier != ClassifierChoice::kAuto)
     reader.problem("classifier", "is given beside backbone.features", "one of the two");
+  if (const Json* pool = reader.member("pool"))
+    recipe.pool = read_pool_spec(*pool, reader.path_of("pool"), reader.problems());
   reader.finish();
+}
+
+void read_input(JsonReader& reader, Recipe& recipe) {
+  const Json* given = reader.member("input");
+  if (given == nullptr || !given->is_object()) {
+    recipe.input = read_input_spec(reader.object("input"), {});
+    return;
+  }
+  Json numbers = *given;
+  const auto is_of_data = [&](const char* key) {
+    const bool of_data = numbers.value(key, Json()) == "data";
+    if (of_data) numbers.erase(key);
+    return of_data;
+  };
+  recipe.mean_of_data = is_of_data("mean");
+  recipe.std_of_data = is_of_data("std");
+  recipe.input = read_input_spec(JsonReader(numbers, "input", reader.problems()), {});
 }
 
 void read_stop(JsonReader reader, Recipe& recipe) {
@@ -154,7 +175,7 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   recipe.precision = reader.choice("precision", recipe.precision, std::vector<std::string>{"auto", "fp32"});
   recipe.threads = static_cast<int>(reader.integer("threads", 0, Range::between(0, 1024)));
   read_backbone(reader.object("backbone"), recipe, base);
-  recipe.input = read_input_spec(reader.object("input"), {});
+  read_input(reader, recipe);
   read_data(reader.object("data"), recipe);
   read_cache(reader.object("cache"), recipe);
   if (const Json& head = required(reader, "head"); !head.is_null())
@@ -164,6 +185,7 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   read_stop(reader.object("stop"), recipe);
   reader.finish();
   if (problems.empty()) problems = full_batch_problems(recipe);
+  if (problems.empty()) problems = mix_problems(recipe);
   if (!problems.empty()) throw Error(problems);
   return recipe;
 }
@@ -174,13 +196,17 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
                       {"sha256", recipe.backbone_sha256},
                       {"features", recipe.features.path},
-                      {"classifier", classifier_choice_names()[static_cast<std::size_t>(recipe.features.classifier)]}};
+                      {"classifier", classifier_choice_names()[static_cast<std::size_t>(recipe.features.classifier)]},
+                      {"pool", to_json(recipe.pool)}};
   json["input"] = to_json(recipe.input);
+  if (recipe.mean_of_data) json["input"]["mean"] = "data";
+  if (recipe.std_of_data) json["input"]["std"] = "data";
   json["data"] = {{"val", recipe.val},
                   {"batch_size", recipe.batch_size},
                   {"balance", to_json(recipe.balance)},
                   {"on_bad_image", kBadImageNames[static_cast<std::size_t>(recipe.on_bad_image)]},
-                  {"augment", recipe.augment.to_json()}};
+                  {"augment", recipe.augment.to_json()},
+                  {"mix", to_json(recipe.mix)}};
   json["cache"] = {{"activations", recipe.activations}, {"views", recipe.views}};
   json["head"] = to_json(recipe.head);
   json["loss"] = to_json(recipe.loss);

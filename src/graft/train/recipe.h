@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "graft/backbone/pooling.h"
 #include "graft/backbone/train_selection.h"
 #include "graft/data/dataset.h"
 #include "graft/head/head_spec.h"
@@ -15,6 +16,7 @@
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
 #include "graft/train/loss.h"
+#include "graft/train/mix.h"
 #include "graft/train/weight_average.h"
 
 namespace graft {
@@ -52,12 +54,16 @@ struct Recipe {
   std::filesystem::path backbone;  ///< file; in JSON relative to the recipe
   std::string backbone_sha256;     ///< "" not checked
   FeaturesChoice features;         ///< where the backbone's features are; in JSON backbone.features and .classifier
+  PoolSpec pool;                   ///< of features that are maps or tokens; in JSON backbone.pool
   InputSpec input;
+  bool mean_of_data = false;  ///< input.mean is "data": that of the training photos, which a run puts there first
+  bool std_of_data = false;
   double val = 0.2;
   std::int64_t batch_size = 32;
   BalanceSpec balance;
   OnBadImage on_bad_image = OnBadImage::kSkip;
   Augmentation augment;
+  MixSpec mix;
   std::string activations = "auto";  ///< "auto", "memory", "disk" or "off": where what crosses the boundary is kept
   std::int64_t views = 1;  ///< augmented views of each image that are kept; epoch e trains on view e mod views
   HeadSpec head;
@@ -66,7 +72,7 @@ struct Recipe {
   StopRule stop;
 
   BackboneOptions backbone_options(Trust trust) const {
-    return {.image_size = input.size, .features = features, .trust = trust};
+    return {.image_size = input.size, .features = features, .pool = pool, .trust = trust};
   }
 };
 

@@ -14,6 +14,7 @@
 #include "graft/train/checkpoint.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/export_run.h"
+#include "graft/train/fit_head.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/prepared_run.h"
 #include "graft/train/progress.h"
@@ -61,6 +62,9 @@ class Trainer::Run {
     for (const auto& observer : observers_) (observer.get()->*event)(arguments...);
   }
   void message(const std::string& text) { tell(&Observer::on_message, text); }
+  FrozenProgress frozen_progress() {
+    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
+  }
 
   void load() {
     set_thread_count(recipe().threads);
@@ -129,8 +133,16 @@ class Trainer::Run {
 
   const Phase& phase() const { return recipe().phases[progress_.phase]; }
 
-  void begin_phase() {
+  /// Before the first step of the run. False when a stop was asked for.
+  bool prepare_head() {
+    if (progress_.phase > 0 || progress_.epoch > 0 || progress_.step > 0) return true;
+    return fit_head(parts().network, recipe().head, parts().train, recipe().batch_size, frozen_progress(), stop_);
+  }
+
+  /// False when a stop was asked for.
+  bool begin_phase() {
     parts().begin_phase(progress_.phase);
+    if (!prepare_head()) return false;
     const Network& network = parts().network;
     const auto& samples = parts().train.samples();
     const auto class_counts = parts().dataset.class_counts(Split::kTrain);
@@ -150,11 +162,12 @@ class Trainer::Run {
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
                      network.frozen_parameters(), parts().plan_text()});
+    return true;
   }
 
   /// Runs the rest of a phase. False when a stop was asked for.
   bool run_phase() {
-    begin_phase();
+    if (!begin_phase()) return stopped();
     if (progress_.at_start()) parts().start_head(epoch_order().front(), frozen_progress(), stop_);
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
       const Stopwatch watch;
@@ -195,6 +208,10 @@ class Trainer::Run {
     return false;
   }
 
+  /// Of the phase, counted from 0.
+  std::int64_t step_of_phase() const { return progress_.epoch * steps_per_epoch_ + progress_.step; }
+  Mixing mixing() const { return {recipe().mix, recipe().seed, progress_.phase, recipe().input.size}; }
+
   Batches epoch_order() const {
     return (*epoch_batches_)(
         derive_seed(recipe().seed, "order", progress_.phase, static_cast<std::uint64_t>(progress_.epoch)));
@@ -210,15 +227,16 @@ class Trainer::Run {
     parts().network.train();
     parts().train.for_each_batch(
         rest, static_cast<std::uint64_t>(progress_.epoch),
-        [&](const at::Tensor& activations, const auto& rows) { train_step(activations, rows); }, frozen_progress(),
-        stop_);
+        [&](at::Tensor activations, const auto& rows) { train_step(std::move(activations), rows); }, frozen_progress(),
+        stop_, mixing().of_images(step_of_phase()));
     return progress_.step == steps_per_epoch_;
   }
 
   /// An epoch of one step, which takes all images. False when a stop was asked for: what there was stays.
   bool train_on_all() {
     if (progress_.step == steps_per_epoch_) return true;
-    const at::Tensor features = all_features();
+    const at::Tensor features =
+        all_features(parts().network, parts().train, recipe().batch_size, phase(), frozen_progress(), stop_);
     if (stop_.stop_requested()) return false;
     const auto fit =
         train_full_batch(parts().network.head(), recipe().head,
@@ -231,31 +249,18 @@ class Trainer::Run {
     return true;
   }
 
-  /// [N, num_features], of the training images; fewer when a stop was asked for.
-  at::Tensor all_features() {
-    if (!parts().train.keeps())
-      throw Error({"phase '" + phase().name + "'", "needs the features of all images, and there is no room for them",
-                   "room for them in memory or on the disk", "an optimizer of single steps streams them"});
-    std::vector<at::Tensor> rows{at::empty({0, parts().network.backbone().num_features()}, parts().network.device())};
-    parts().train.for_each_batch(
-        batches_in_order(parts().train.samples().size(), recipe().batch_size), 0,
-        [&](const at::Tensor& batch, const auto&) { rows.push_back(batch.to(parts().network.device())); },
-        frozen_progress(), stop_);
-    return at::cat(rows);
-  }
-
-  void train_step(const at::Tensor& activations, const std::vector<std::int64_t>& rows) {
-    const std::int64_t step = progress_.epoch * steps_per_epoch_ + progress_.step;
-    const at::Tensor index = torch::tensor(rows);
-    const double weight = weight_of(index);
+  void train_step(at::Tensor activations, const std::vector<std::int64_t>& rows) {
+    const std::int64_t step = step_of_phase();
+    const MixedRows index = mixing().at(step).rows(torch::tensor(rows));
+    activations = mixing().of_activations(step, std::move(activations));
+    const double weight = weight_of(index.own);
     const double value = take_gradient(*optimizer_, parts().network, activations, [&](const at::Tensor& given) {
       seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
       optimizer_->zero_grad();
       double sum = 0;
       for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
         const auto size = static_cast<std::int64_t>(part.size());
-        const at::Tensor of_part = index.narrow(0, part.front(), size);
-        sum += add_gradient(given.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
+        sum += add_gradient(given.narrow(0, part.front(), size), index.narrow(part.front(), size), weight);
       }
       penalty_->add_gradient();
       return sum;
@@ -274,11 +279,14 @@ class Trainer::Run {
     return weights_.of(index).counts(targets_.index_select(0, index), at::kDouble).sum().item<double>();
   }
 
-  /// Adds `part` of the gradient of some training images' loss. @returns that part of the loss
-  double add_gradient(const at::Tensor& activations, const at::Tensor& index, double part) {
-    const at::Tensor loss =
-        part * loss_(parts().network.logits(activations), targets_.index_select(0, index).to(parts().network.device()),
-                     weights_.of(index));
+  /// Adds what some images of a step contribute to its gradient. @returns what they contribute to its loss
+  /// @param weight  of all images of the step
+  double add_gradient(const at::Tensor& activations, const MixedRows& index, double weight) {
+    const at::Tensor logits = parts().network.logits(activations);
+    const at::Tensor loss = index.loss([&](const at::Tensor& rows) {
+      return weight_of(rows) / weight *
+             loss_(logits, targets_.index_select(0, rows).to(parts().network.device()), weights_.of(rows));
+    });
     const double value = loss.item<double>();
     if (!std::isfinite(value))
       throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),

@@ -1,0 +1,26 @@
+#pragma once
+#include <array>
+#include <functional>
+#include <vector>
+
+#include "graft/data/dataset.h"
+#include "graft/train/recipe.h"
+
+namespace graft {
+
+/// Mean and deviation of each channel over all pixels that a network sees of some images, of levels in [0, 1].
+struct PixelStatistics {
+  std::array<double, 3> mean{};
+  std::array<double, 3> std{};  ///< divided by the number of pixels
+};
+/// Counts levels, so that no order of adding rounds.
+/// @param samples  not empty
+PixelStatistics pixel_statistics(const std::vector<Sample>& samples, const InputSpec& input, int workers);
+
+/// Puts the training photos' figures where the recipe says "data" for input.mean or input.std.
+/// @param message  told of them
+/// @throws Error when the photos are all of one color, which nothing can be divided by
+void resolve_input(Recipe& recipe, const Dataset& dataset, int workers,
+                   const std::function<void(const std::string&)>& message);
+
+}  // namespace graft
