@@ -144,14 +144,13 @@ class Trainer::Run {
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    loss_ = make_loss(recipe().loss, class_counts);
+    loss_ = {make_loss(recipe().loss, class_counts), labels_of(samples),
+             loss_weights(recipe().balance, samples, class_counts)};
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
     resumed_.reset();
-    targets_ = labels_of(samples);
-    weights_ = loss_weights(recipe().balance, samples, class_counts);
     tell(&Observer::on_phase,
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
@@ -226,9 +225,9 @@ class Trainer::Run {
     if (progress_.step == steps_per_epoch_) return true;
     const at::Tensor features = all_features();
     if (stop_.stop_requested()) return false;
-    const auto fit =
-        train_full_batch(parts().network.head(), recipe().head,
-                         {features, targets_.to(parts().network.device()), weights_}, loss_, phase(), stop_);
+    const auto fit = train_full_batch(parts().network.head(), recipe().head,
+                                      {features, loss_.targets.to(parts().network.device()), loss_.weights}, loss_.loss,
+                                      phase(), stop_);
     if (!fit) return false;
     message(text_of(*fit));
     progress_.loss_images = static_cast<std::int64_t>(parts().train.samples().size());
@@ -252,20 +251,12 @@ class Trainer::Run {
 
   void train_step(const at::Tensor& activations, const std::vector<std::int64_t>& rows) {
     const std::int64_t step = progress_.epoch * steps_per_epoch_ + progress_.step;
-    const at::Tensor index = torch::tensor(rows);
-    const double weight = weight_of(index);
-    const double value = take_gradient(*optimizer_, parts().network, activations, [&](const at::Tensor& given) {
-      seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
-      optimizer_->zero_grad();
-      double sum = 0;
-      for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
-        const auto size = static_cast<std::int64_t>(part.size());
-        const at::Tensor of_part = index.narrow(0, part.front(), size);
-        sum += add_gradient(given.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
-      }
-      penalty_->add_gradient();
-      return sum;
-    });
+    const double value =
+        take_gradient({parts().network, *optimizer_, loss_, *penalty_, recipe().batch_size}, activations, rows,
+                      derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
+    if (!std::isfinite(value))
+      throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
+                   "the loss is no finite number", "a loss that falls", "lower the learning rate"});
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
     if (average_) average_->update(step + 1);
@@ -273,24 +264,6 @@ class Trainer::Run {
     progress_.loss_images += static_cast<std::int64_t>(rows.size());
     ++progress_.step;
     tell(&Observer::on_step, progress_.step, steps_per_epoch_);
-  }
-
-  /// What some training images count in the loss.
-  double weight_of(const at::Tensor& index) const {
-    return weights_.of(index).counts(targets_.index_select(0, index), at::kDouble).sum().item<double>();
-  }
-
-  /// Adds `part` of the gradient of some training images' loss. @returns that part of the loss
-  double add_gradient(const at::Tensor& activations, const at::Tensor& index, double part) {
-    const at::Tensor loss =
-        part * loss_(parts().network.logits(activations), targets_.index_select(0, index).to(parts().network.device()),
-                     weights_.of(index));
-    const double value = loss.item<double>();
-    if (!std::isfinite(value))
-      throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
-                   "the loss is no finite number", "a loss that falls", "lower the learning rate"});
-    loss.backward();
-    return value;
   }
 
   /// The figures of the weights that the phase keeps; nothing when a stop was asked for.
@@ -386,9 +359,7 @@ class Trainer::Run {
   std::optional<Penalty> penalty_;
   std::optional<WeightAverage> average_;
   Schedule schedule_;
-  Loss loss_;
-  LossWeights weights_;
-  at::Tensor targets_;
+  TrainingLoss loss_;
   std::optional<EpochBatches> epoch_batches_;
   std::int64_t steps_per_epoch_ = 0;
 
