@@ -1,18 +1,42 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
-#include <functional>
+#include <cstdint>
 
 #include "graft/optim/optimizer.h"
+#include "graft/optim/penalty.h"
+#include "graft/train/loss.h"
+#include "graft/train/mix.h"
 #include "graft/train/network.h"
 
 namespace graft {
 
-/// Computes the gradient that a step of the optimizer asks for: once, or of sam twice. Running statistics follow the
-/// first pass alone, as if there were no second.
-/// @param gradient  sets the gradients for activations that it may write to; gives the loss
-/// @returns the loss where the parameters stand
-double take_gradient(Optimizer& optimizer, const Network& network, const at::Tensor& activations,
-                     const std::function<double(const at::Tensor& activations)>& gradient);
+/// What training images are held against.
+struct TrainingLoss {
+  Loss loss;
+  at::Tensor targets;  ///< int64 [N], of all training images
+  LossWeights weights;
+
+  /// What some of the images count.
+  double weight_of(const at::Tensor& rows) const;
+  /// Their part in the loss of a step whose images count `weight`, a scalar.
+  at::Tensor operator()(const at::Tensor& logits, const MixedRows& rows, double weight) const;
+};
+
+/// What a phase's steps take gradients with.
+struct StepParts {
+  Network& network;
+  Optimizer& optimizer;
+  const TrainingLoss& loss;
+  const Penalty& penalty;
+  std::int64_t batch_size;  ///< of which a step's images may be several batches, computed one after the other
+};
+
+/// Sets the gradients to those that a step of the optimizer asks for, penalty and all: taken once, or of sam twice.
+/// Running statistics follow the first pass alone, as if there were no second, and both draw the same.
+/// @param activations  of the images `rows`; may be written to
+/// @param seed  of what the network draws
+/// @returns the loss where the parameters stand, without the penalty; no finite number where one of them is none
+double take_gradient(const StepParts& parts, const at::Tensor& activations, const MixedRows& rows, std::uint64_t seed);
 
 }  // namespace graft

@@ -150,14 +150,13 @@ class Trainer::Run {
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    loss_ = make_loss(recipe().loss, class_counts);
+    loss_ = {make_loss(recipe().loss, class_counts), labels_of(samples),
+             loss_weights(recipe().balance, samples, class_counts)};
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
     resumed_.reset();
-    targets_ = labels_of(samples);
-    weights_ = loss_weights(recipe().balance, samples, class_counts);
     tell(&Observer::on_phase,
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
@@ -238,9 +237,9 @@ class Trainer::Run {
     const at::Tensor features =
         all_features(parts().network, parts().train, recipe().batch_size, phase(), frozen_progress(), stop_);
     if (stop_.stop_requested()) return false;
-    const auto fit =
-        train_full_batch(parts().network.head(), recipe().head,
-                         {features, targets_.to(parts().network.device()), weights_}, loss_, phase(), stop_);
+    const auto fit = train_full_batch(parts().network.head(), recipe().head,
+                                      {features, loss_.targets.to(parts().network.device()), loss_.weights}, loss_.loss,
+                                      phase(), stop_);
     if (!fit) return false;
     message(text_of(*fit));
     progress_.loss_images = static_cast<std::int64_t>(parts().train.samples().size());
@@ -251,20 +250,13 @@ class Trainer::Run {
 
   void train_step(at::Tensor activations, const std::vector<std::int64_t>& rows) {
     const std::int64_t step = step_of_phase();
-    const MixedRows index = mixing().at(step).rows(torch::tensor(rows));
-    activations = mixing().of_activations(step, std::move(activations));
-    const double weight = weight_of(index.own);
-    const double value = take_gradient(*optimizer_, parts().network, activations, [&](const at::Tensor& given) {
-      seed_torch(derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
-      optimizer_->zero_grad();
-      double sum = 0;
-      for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
-        const auto size = static_cast<std::int64_t>(part.size());
-        sum += add_gradient(given.narrow(0, part.front(), size), index.narrow(part.front(), size), weight);
-      }
-      penalty_->add_gradient();
-      return sum;
-    });
+    const double value = take_gradient(
+        {parts().network, *optimizer_, loss_, *penalty_, recipe().batch_size},
+        mixing().of_activations(step, std::move(activations)), mixing().at(step).rows(torch::tensor(rows)),
+        derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
+    if (!std::isfinite(value))
+      throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
+                   "the loss is no finite number", "a loss that falls", "lower the learning rate"});
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
     if (average_) average_->update(step + 1);
@@ -272,27 +264,6 @@ class Trainer::Run {
     progress_.loss_images += static_cast<std::int64_t>(rows.size());
     ++progress_.step;
     tell(&Observer::on_step, progress_.step, steps_per_epoch_);
-  }
-
-  /// What some training images count in the loss.
-  double weight_of(const at::Tensor& index) const {
-    return weights_.of(index).counts(targets_.index_select(0, index), at::kDouble).sum().item<double>();
-  }
-
-  /// Adds what some images of a step contribute to its gradient. @returns what they contribute to its loss
-  /// @param weight  of all images of the step
-  double add_gradient(const at::Tensor& activations, const MixedRows& index, double weight) {
-    const at::Tensor logits = parts().network.logits(activations);
-    const at::Tensor loss = index.loss([&](const at::Tensor& rows) {
-      return weight_of(rows) / weight *
-             loss_(logits, targets_.index_select(0, rows).to(parts().network.device()), weights_.of(rows));
-    });
-    const double value = loss.item<double>();
-    if (!std::isfinite(value))
-      throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
-                   "the loss is no finite number", "a loss that falls", "lower the learning rate"});
-    loss.backward();
-    return value;
   }
 
   /// The figures of the weights that the phase keeps; nothing when a stop was asked for.
@@ -388,9 +359,7 @@ class Trainer::Run {
   std::optional<Penalty> penalty_;
   std::optional<WeightAverage> average_;
   Schedule schedule_;
-  Loss loss_;
-  LossWeights weights_;
-  at::Tensor targets_;
+  TrainingLoss loss_;
   std::optional<EpochBatches> epoch_batches_;
   std::int64_t steps_per_epoch_ = 0;
 
