@@ -1,6 +1,7 @@
 #include "command.h"
 #include "console.h"
 #include "format.h"
+#include "graft/core/names.h"
 #include "graft/core/runtime.h"
 #include "graft/data/audit.h"
 
@@ -38,11 +39,17 @@ void print_audit(const Audit& audit, const Json& json) {
   if (audit.findings.empty()) fmt::print("nothing was found\n");
 }
 
-int run_audit(const std::string& data, bool json) {
+struct AuditFlags {
+  std::string data, task = "single_label";
+};
+
+int run_audit(const AuditFlags& flags, bool json) {
+  const std::string& data = flags.data;
   set_thread_count(0);
   ProgressLine line;
   const auto progress = [&](std::size_t done, std::size_t total) { line.show("looking", done, total); };
-  const Audit audit = audit_data(data, {.workers = thread_count(), .progress = progress});
+  const Audit audit =
+      audit_data(data, {.workers = thread_count(), .labels = {.task = task_named(flags.task)}, .progress = progress});
   line.clear();
   Json answer{{"data", data}};
   answer.update(to_json(audit));
@@ -64,14 +71,16 @@ int run_audit(const std::string& data, bool json) {
 void add_audit(CLI::App& program, Outcome& outcome) {
   auto* command =
       program.add_subcommand("audit", "Look for what is wrong with labelled photos before training on them");
-  auto data = std::make_shared<std::string>();
-  command->add_option("DATA", *data, "as for graft train")->required();
+  auto flags = std::make_shared<AuditFlags>();
+  command->add_option("DATA", flags->data, "as for graft train")->required();
+  command->add_option("--task", flags->task, "how labels are read: " + join(task_names()) + " (default single_label)")
+      ->check(CLI::IsMember(task_names()));
   command->add_flag("--json", outcome.json, "print what was found as JSON");
   command->footer(
       "exit status 1 for what harms training: unreadable, empty_class, two_labels, leaked, parted_group;\n"
       "0 for notes alone: duplicate, extension, rotated, small, imbalance\n"
       "example: graft audit photos");
-  command->callback([data, &outcome] { outcome.exit_code = run_audit(*data, outcome.json); });
+  command->callback([flags, &outcome] { outcome.exit_code = run_audit(*flags, outcome.json); });
 }
 
 }  // namespace graft::cli

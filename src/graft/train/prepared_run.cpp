@@ -9,6 +9,7 @@
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/stored_run.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
@@ -19,7 +20,7 @@ Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device de
   Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(spec.environment.trust));
   listener.message(backbone.summary());
   for (const auto& note : backbone.notes()) listener.message("note: " + note);
-  auto head = build_head(recipe.head, backbone.num_features(), static_cast<std::int64_t>(dataset.classes.size()),
+  auto head = build_head(recipe.head, backbone.num_features(), head_outputs(dataset),
                          derive_seed(recipe.seed, "initialisation"), dataset.class_counts(Split::kTrain));
   return {std::move(backbone), std::move(head), device};
 }
@@ -69,6 +70,7 @@ FrozenActivations::Options activation_options(const RunSpec& spec, std::size_t m
 
 PreparedRun::PreparedRun(const RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
     : dataset(load_run_data(spec, listener.skipped_image, listener.message)),
+      answer(answer_module(dataset)),
       network(make_network(spec, dataset, device, listener)),
       selections(select_all(spec.recipe, network)),
       memory(memory_given > 0 ? memory_given : available_memory() / 2),

@@ -31,6 +31,7 @@ class PreparedRun {
   PreparedRun& operator=(const PreparedRun&) = delete;
 
   Dataset dataset;
+  torch::jit::Module answer;  ///< answer_module, on the CPU
   Network network;
   std::vector<TrainSelection> selections;  ///< one a phase
   std::size_t memory;                      ///< bytes that kept activations may take
