@@ -10,8 +10,8 @@ class UntilGood : public graft::Observer {
  public:
   explicit UntilGood(std::stop_source& stop) : stop_(stop) {}
   void on_epoch(const graft::EpochRecord& epoch) override {
-    std::cout << epoch.phase_name << " " << epoch.epoch + 1 << ": " << epoch.validation.accuracy << "\n";
-    if (epoch.validation.accuracy > 0.999) stop_.request_stop();
+    std::cout << epoch.phase_name << " " << epoch.epoch + 1 << ": " << epoch.validation.figure("accuracy") << "\n";
+    if (epoch.validation.figure("accuracy") > 0.999) stop_.request_stop();
   }
 
  private:

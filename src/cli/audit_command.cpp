@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t kShownPhotos = 10;
 
 struct AuditFlags {
-  std::string data, model, recipe, preset, sheets;
+  std::string data, task = "single_label", model, recipe, preset, sheets;
   Trust trust = Trust::kScan;
 };
 
@@ -54,50 +54,6 @@ void print_audit(const Audit& audit, const Json& json) {
   if (audit.findings.empty()) fmt::print("nothing was found\n");
 }
 
-/// The transforms that the recipe of --recipe and --preset plans, else the model's own.
-Json planned_augment(const AuditFlags& flags, const ArtifactMetadata& model) {
-  const Json::json_pointer place("/data/augment");
-  if (flags.recipe.empty() && flags.preset.empty()) return model.recipe.value(place, Json::object());
-  Json recipe = preset_recipe(flags.preset.empty() ? "probe" : flags.preset);
-  if (!flags.recipe.empty()) lay_over(recipe, read_json_file(flags.recipe));
-  return recipe.value(place, Json::object());
-}
-
-void make_folder(const std::filesystem::path& path) {
-  std::error_code failure;
-  std::filesystem::create_directories(path, failure);
-  if (failure) throw Error({"folder '" + path.string() + "'", "cannot be made: " + failure.message(), "", ""});
-}
-
-/// Adds a finding for each planned transform, and writes the sheets. @returns the JSON of the transforms
-Json look_at_transforms(const AuditFlags& flags, const Predictor& predictor, Audit& audit, ProgressLine& line) {
-  const auto transforms = planned_transforms(planned_augment(flags, predictor.metadata()), predictor.metadata().input);
-  Dataset known = audit.dataset;
-  match_classes(known, predictor.classes());
-  const auto samples = known.of(Split::kTrain);
-  if (samples.empty()) throw Error({"data '" + known.name + "'", "has no train images", "photos to transform", ""});
-  const auto audits =
-      audit_transforms(predictor, samples, transforms, thread_count(),
-                       [&](std::size_t done, std::size_t total) { line.show("transforming", done, total); });
-  if (!flags.sheets.empty()) make_folder(flags.sheets);
-  Json all = Json::array();
-  for (const auto& one : audits) {
-    audit.findings.push_back(finding_of(one, samples, predictor.classes()));
-    all.push_back(to_json(one, predictor.classes()));
-    if (flags.sheets.empty() || one.photos.empty()) continue;
-    const auto sheet = std::filesystem::path(flags.sheets) / fmt::format("{}-{}.png", all.size(), one.name());
-    write_sheet(one, samples, predictor.metadata().input, sheet);
-    all.back()["sheet"] = sheet.string();
-  }
-  std::ranges::stable_sort(audit.findings, {}, &Finding::severity);
-  return all;
-}
-
-Predictor load_model(const AuditFlags& flags) {
-  const std::filesystem::path path = flags.model;
-  return Predictor::load(std::filesystem::is_directory(path) ? RunFolder(path).model() : path, "cpu", flags.trust);
-}
-
 int run_audit(const AuditFlags& flags, bool json) {
   set_thread_count(0);
   const std::string& data = flags.data;
@@ -105,7 +61,8 @@ int run_audit(const AuditFlags& flags, bool json) {
   if (!flags.model.empty()) predictor = load_model(flags);
   ProgressLine line;
   const auto progress = [&](std::size_t done, std::size_t total) { line.show("looking", done, total); };
-  AuditOptions how{.workers = thread_count(), .progress = progress};
+  AuditOptions how{.workers = thread_count(), .labels = {.task = task_named(flags.task)}, .progress = progress};
+  if (predictor) how.labels.task = task_of(*predictor);
   if (predictor) how.val = predictor->metadata().recipe.value(Json::json_pointer("/data/val"), how.val);
   Audit audit = audit_data(data, how);
   Json transforms;
@@ -135,9 +92,15 @@ void add_audit(CLI::App& program, Outcome& outcome) {
       program.add_subcommand("audit", "Look for what is wrong with labelled photos before training on them");
   auto flags = std::make_shared<AuditFlags>();
   command->add_option("DATA", flags->data, "as for graft train")->required();
-  auto* model = command->add_option("--model", flags->model,
-                                    "run or model.pt, trained without augmentation: look what each planned transform "
-                                    "makes of the training photos");
+  auto* task =
+      command
+          ->add_option("--task", flags->task, "how labels are read: " + join(task_names()) + " (default single_label)")
+          ->check(CLI::IsMember(task_names()));
+  auto* model = command
+                    ->add_option("--model", flags->model,
+                                 "run or model.pt, trained without augmentation: look what each planned transform "
+                                 "makes of the training photos; its task is taken")
+                    ->excludes(task);
   command->add_option("--recipe", flags->recipe, "whose transforms are planned (default the model's own)")
       ->needs(model);
   command->add_option("--preset", flags->preset, "likewise, under --recipe: " + join(preset_names()))->needs(model);

@@ -30,35 +30,45 @@ std::vector<Sample> choose_split(const Dataset& dataset, const std::string& name
 
 std::string percent(double part) { return fmt::format("{:.2f} %", 100 * part); }
 
-std::string text_of(const Scores& scores) {
+std::string text_of(const Figures& figures) {
   std::vector<std::string> words;
-  for (const auto& [name, value] : scores) words.push_back(fmt::format("{} {:.3f}", name, value));
+  for (const auto& [name, value] : figures) words.push_back(fmt::format("{} {:.4f}", name, value));
   return join(words);
 }
 
-void print_metrics(const ClassificationMetrics& metrics) {
-  fmt::print("{} images: accuracy {}, balanced {}, macro F1 {:.3f}, loss {:.4f}\n{}\n\n", metrics.images,
-             percent(metrics.accuracy), percent(metrics.balanced_accuracy), metrics.macro_f1, metrics.loss,
-             text_of(metrics.scores));
+std::string class_table(const Metrics& metrics) {
   std::vector<std::vector<std::string>> rows{{"class", "images", "precision", "recall", "F1"}};
   for (const auto& row : metrics.per_class)
     rows.push_back({row.name, std::to_string(row.support), percent(row.precision), percent(row.recall),
                     fmt::format("{:.3f}", row.f1)});
-  std::vector<std::vector<std::string>> confusion{{"true \\ predicted"}};
-  for (const auto& row : metrics.per_class) confusion[0].push_back(row.name);
+  return format_table(rows);
+}
+
+std::string confusion_table(const Metrics& metrics) {
+  std::vector<std::vector<std::string>> rows{{"true \\ predicted"}};
+  for (const auto& row : metrics.per_class) rows[0].push_back(row.name);
   for (std::size_t i = 0; i < metrics.confusion.size(); ++i) {
-    confusion.push_back({metrics.per_class[i].name});
-    for (const auto count : metrics.confusion[i]) confusion.back().push_back(std::to_string(count));
+    rows.push_back({metrics.per_class[i].name});
+    for (const auto count : metrics.confusion[i]) rows.back().push_back(std::to_string(count));
   }
-  fmt::print("{}\n{}", format_table(rows), format_table(confusion));
+  return format_table(rows);
+}
+
+void print_metrics(const Metrics& metrics) {
+  fmt::print("{} images: {}\n", metrics.images, text_of(metrics.figures));
+  if (!metrics.per_class.empty()) fmt::print("\n{}", class_table(metrics));
+  if (!metrics.confusion.empty()) fmt::print("\n{}", confusion_table(metrics));
 }
 
 void run_evaluate(const EvaluateOptions& options, bool json) {
   set_thread_count(0);
   const Predictor predictor = Predictor::load(options.model, options.device, options.trust).averaging(options.views);
-  const double val = predictor.metadata().recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
+  const Json& recipe = predictor.metadata().recipe;
+  const double val = recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
+  const Task task = task_of(predictor);  // classes in any order: they are matched by name
   const auto name_skipped = [](const SkippedImage& image) { fmt::print(stderr, "{}\n", text_of(image)); };
-  Dataset dataset = load_dataset(options.data, {val, OnBadImage::kSkip, thread_count(), name_skipped});
+  Dataset dataset = load_dataset(
+      options.data, {.val = val, .workers = thread_count(), .on_skipped = name_skipped, .labels = {.task = task}});
   match_classes(dataset, predictor.classes());
   const auto samples = choose_split(dataset, options.split);
   ProgressLine progress;

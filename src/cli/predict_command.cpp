@@ -1,10 +1,12 @@
 
 #include <algorithm>
 #include <iostream>
+#include <limits>
 
 #include "command.h"
 #include "console.h"
 #include "format.h"
+#include "graft/artifact/metadata.h"
 #include "graft/artifact/predictor.h"
 #include "graft/core/names.h"
 #include "graft/core/parallel.h"
@@ -21,14 +23,18 @@ struct PredictOptions {
   std::string model, device = "cpu", views = "none";
   Trust trust = Trust::kScan;
   std::vector<std::string> paths;
-  std::size_t top = 1;
-  double threshold = 0;
+  std::size_t top = 0;    // 0: not given
+  double threshold = -1;  // below 0: not given
   bool csv = false;
+
+  /// One class; with a threshold alone all that reach it.
+  std::size_t shown() const { return top > 0 ? top : threshold < 0 ? 1 : std::numeric_limits<std::size_t>::max(); }
 };
 
 struct Answer {
   fs::path path;
   std::vector<ClassProbability> top;
+  std::vector<OutputValue> values;
   std::string error;
 };
 
@@ -55,11 +61,12 @@ std::vector<fs::path> images_of(const std::vector<std::string>& paths) {
 
 Answer predict_one(const Predictor& predictor, const fs::path& image, const PredictOptions& options) {
   try {
-    auto top = predictor.predict(image).top(options.top);
+    const Prediction prediction = predictor.predict(image);
+    auto top = prediction.top(options.shown());
     std::erase_if(top, [&](const auto& scored) { return scored.probability < options.threshold; });
-    return {image, std::move(top), ""};
+    return {image, std::move(top), prediction.values(), ""};
   } catch (const Error& error) {
-    return {image, {}, error.problems().front().found};
+    return {image, {}, {}, error.problems().front().found};
   }
 }
 
@@ -67,17 +74,25 @@ void print_line(const Answer& answer, bool csv) {
   if (csv) {
     for (const auto& scored : answer.top)
       fmt::print("{},{},{:.6f}\n", csv_cell(answer.path.string()), csv_cell(scored.label), scored.probability);
+    for (const auto& [name, value] : answer.values)
+      fmt::print("{},{},{:.9g}\n", csv_cell(answer.path.string()), name, value);
     return;
   }
   std::string line = answer.path.string();
   for (const auto& scored : answer.top) line += fmt::format("  {} {:.1f} %", scored.label, 100 * scored.probability);
-  fmt::print("{}{}\n", line, answer.top.empty() ? "  (nothing above the threshold)" : "");
+  for (const auto& [name, value] : answer.values) line += fmt::format("  {} {:.6g}", name, value);
+  const bool nothing = answer.top.empty() && answer.values.empty();
+  fmt::print("{}{}\n", line, nothing ? "  (nothing above the threshold)" : "");
 }
 
 Json answer_json(const Answer& answer) {
   Json json{{"path", answer.path.string()}};
   if (!answer.error.empty()) {
     json["error"] = answer.error;
+    return json;
+  }
+  if (!answer.values.empty()) {
+    for (const auto& [name, value] : answer.values) json["values"][name] = value;
     return json;
   }
   json["top"] = Json::array();
@@ -97,7 +112,11 @@ int run_predict(const PredictOptions& options, bool json) {
   const auto images = images_of(options.paths);
   if (images.empty()) throw Error({"PATH", "names no image", "files, folders, or - for paths on standard input", ""});
   const Predictor predictor = load_predictor(options);
-  if (options.csv) fmt::print("path,class,probability\n");
+  const bool values = predictor.metadata().gives_values();
+  if (values && (options.top > 0 || options.threshold >= 0))
+    throw Error(
+        {options.top > 0 ? "--top" : "--threshold", "is given", "neither beside a model that gives values", ""});
+  if (options.csv) fmt::print("path,{}\n", values ? "name,value" : "class,probability");
   Json answers = Json::array();
   bool failed = false;
   const int workers = std::min(thread_count(), static_cast<int>(images.size()));
@@ -122,13 +141,16 @@ void add_predict(CLI::App& program, Outcome& outcome) {
   auto options = std::make_shared<PredictOptions>();
   command->add_option("MODEL", options->model, "model.pt of graft train")->required();
   command->add_option("PATH", options->paths, "image files, folders, or - for paths on standard input")->required();
-  command->add_option("--top", options->top, "how many classes to name, likeliest first")->check(CLI::PositiveNumber);
-  command->add_option("--threshold", options->threshold, "leave out classes less probable than this")
+  command->add_option("--top", options->top, "how many classes to name, likeliest first (default 1)")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--threshold", options->threshold,
+                   "name all classes at least as probable as this; with --top at most so many")
       ->check(CLI::Range(0.0, 1.0));
   command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
   add_views_flag(*command, options->views);
   add_trust_flag(*command, options->trust);
-  auto* csv = command->add_flag("--csv", options->csv, "one line a class: path,class,probability");
+  auto* csv = command->add_flag("--csv", options->csv, "one line a class: path,class,probability (or path,name,value)");
   command->add_flag("--json", outcome.json, "print the answers as JSON")->excludes(csv);
   command->footer("example: graft predict runs/mine/model.pt holiday.jpg --top 3");
   command->callback([options, &outcome] { outcome.exit_code = run_predict(*options, outcome.json); });

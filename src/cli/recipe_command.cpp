@@ -9,13 +9,13 @@ namespace graft::cli {
 namespace {
 
 struct RecipeOptions {
-  std::string preset = "probe";
+  std::string preset = "probe", task = "single_label";
   std::string check;
 };
 
 void run_recipe(const RecipeOptions& options, bool json) {
   if (options.check.empty()) {
-    Json recipe = preset_recipe(options.preset);
+    Json recipe = preset_recipe(options.preset, options.task);
     Json full;
     for (const char* key : {"graft", "seed", "task", "device", "precision", "threads"}) full[key] = recipe[key];
     full["backbone"] = {{"file", "weights/efficientnet_lite0.pt"}};
@@ -25,8 +25,9 @@ void run_recipe(const RecipeOptions& options, bool json) {
     return;
   }
   // What a recipe leaves out comes from the preset, as in graft train.
-  Json recipe = preset_recipe(options.preset);
-  lay_over(recipe, read_json_file(options.check));
+  const Json own = read_json_file(options.check);
+  Json recipe = preset_recipe(options.preset, task_in(own));
+  lay_over(recipe, own);
   if (!recipe.contains("backbone")) recipe["backbone"] = {{"file", "given by --backbone"}};
   read_recipe(recipe, "");
   if (json)
@@ -41,7 +42,9 @@ void add_recipe(CLI::App& program, Outcome& outcome) {
   auto* command = program.add_subcommand("recipe", "Print a preset's full recipe, or check one");
   auto options = std::make_shared<RecipeOptions>();
   command->add_option("--preset", options->preset, join(preset_names()) + " (default probe)");
-  command->add_option("--check", options->check, "name every mistake of this recipe");
+  auto* task = command->add_option("--task", options->task, join(task_names()) + " (default single_label)")
+                   ->check(CLI::IsMember(task_names()));
+  command->add_option("--check", options->check, "name every mistake of this recipe")->excludes(task);
   command->add_flag("--json", outcome.json, "answer as JSON");
   command->footer("example: graft recipe --preset finetune > mine.json && graft recipe --check mine.json");
   command->callback([options, &outcome] { run_recipe(*options, outcome.json); });

@@ -38,9 +38,9 @@ RunEnvironment environment_of(const TrainOptions& options) {
 RunSpec make_spec(const TrainOptions& options) {
   const Json own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
   const fs::path base = options.recipe.empty() ? fs::path() : fs::path(options.recipe).parent_path();
-  Json recipe = preset_recipe(options.preset.empty() ? "probe" : options.preset);
   Json over = own;
   for (const auto& assignment : options.set) set_key(over, assignment);
+  Json recipe = preset_recipe(options.preset.empty() ? "probe" : options.preset, task_in(over));
   // The backbone decides the input's defaults, so it is looked up first.
   std::string name = options.backbone;
   if (name.empty() && over.contains("backbone") && over["backbone"].is_object()) {

@@ -1,5 +1,6 @@
 #include "train_console.h"
 #include "format.h"
+#include "graft/core/names.h"
 #include "graft/train/event_text.h"
 
 namespace graft::cli {
@@ -28,12 +29,15 @@ void TrainConsole::on_step(std::int64_t step, std::int64_t steps) {
 void TrainConsole::on_epoch(const EpochRecord& epoch) { on_message(text_of(epoch)); }
 
 void print_figures(std::FILE* out, const Json& by_split) {
-  for (const auto& [split, metrics] : by_split.items())
-    fmt::print(out,
-               "{}: accuracy {:.2f} %, balanced {:.2f} %, macro F1 {:.3f}, loss {:.4f} on {} images (measured on the "
-               "exported file)\n",
-               split, 100 * metrics["accuracy"].get<double>(), 100 * metrics["balanced_accuracy"].get<double>(),
-               metrics["macro_f1"].get<double>(), metrics["loss"].get<double>(), metrics["images"].get<std::int64_t>());
+  constexpr std::size_t kShown = 4;
+  for (const auto& [split, metrics] : by_split.items()) {
+    std::vector<std::string> words;
+    for (const auto& [name, value] : metrics.items())
+      if (value.is_number_float() && words.size() < kShown)
+        words.push_back(fmt::format("{} {:.4f}", name, value.template get<double>()));
+    fmt::print(out, "{}: {} on {} images (measured on the exported file)\n", split, join(words),
+               metrics["images"].get<std::int64_t>());
+  }
 }
 
 }  // namespace graft::cli

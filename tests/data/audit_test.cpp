@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "graft/core/error.h"
+#include "graft/core/files.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
@@ -59,6 +60,29 @@ TEST(ExaminePhoto, SaysFormatSizeAndOrientation) {
     EXPECT_EQ(std::min(audit.facts[i].height, audit.facts[i].width), 96) << audit.dataset.samples[i].path;
     EXPECT_EQ(audit.facts[i].orientation, 1);
   }
+}
+
+TEST(Audit, ReadsLabelsAsTheTaskWants) {
+  test::TemporaryFolder folder;
+  const auto photo = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos/glass";
+  std::string several = "path,label\n", numbers = "path,label\n";
+  int i = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(photo)) {
+    several += entry.path().string() + (i % 2 == 0 ? ",a|b\n" : ",\n");
+    numbers += entry.path().string() + "," + std::to_string(i++) + "\n";
+  }
+  replace_file(folder / "several.csv", several);
+  replace_file(folder / "numbers.csv", numbers + photo.string() + "/" +
+                                           std::filesystem::directory_iterator(photo)->path().filename().string() +
+                                           ",-1\n");
+  const Audit of_classes = audit_data(folder / "several.csv", {.labels = {.task = Task::kMultiLabel}});
+  EXPECT_FALSE(of_classes.harmful());
+  EXPECT_EQ(to_json(of_classes)["classes"].size(), 2U);
+  EXPECT_EQ(to_json(of_classes)["images"]["train"].get<int>() + to_json(of_classes)["images"]["val"].get<int>(), i);
+  const Audit of_numbers = audit_data(folder / "numbers.csv", {.labels = {.task = Task::kRegression}});
+  EXPECT_TRUE(to_json(of_numbers)["classes"].empty());
+  ASSERT_FALSE(of_numbers.findings.empty());
+  EXPECT_EQ(of_numbers.findings.front().check, "two_labels");
 }
 
 }  // namespace

@@ -36,6 +36,21 @@ std::map<std::string, at::Tensor> tensors_of(const Module& module) {
   return tensors;
 }
 
+TEST(BuildHead, OutputsWithOneWeightDifferByTheirThresholds) {
+  Module head =
+      build_head(spec_of(Json::parse(R"([{"linear": 6}, {"linear": "classes"}])")), 4, {3, true}, 1, {10, 30, 40, 20});
+  const auto tensors = tensors_of(head);
+  EXPECT_EQ(tensors.at("linear_1.weight").sizes(), (std::vector<std::int64_t>{1, 6}));
+  EXPECT_EQ(tensors.at("linear_0.weight").sizes(), (std::vector<std::int64_t>{6, 4}));
+  const at::Tensor bias = tensors.at("linear_1.bias").detach();
+  EXPECT_TRUE(at::allclose(at::sigmoid(bias), torch::tensor({0.9F, 0.6F, 0.2F})));
+  const torch::NoGradGuard no_grad;
+  const at::Tensor outputs = head.forward({torch::randn({5, 4})}).toTensor();
+  ASSERT_EQ(outputs.sizes(), (std::vector<std::int64_t>{5, 3}));
+  const at::Tensor scores = outputs - bias;
+  EXPECT_TRUE(at::allclose(scores, scores.narrow(1, 0, 1).expand({5, 3}), 1e-4, 1e-5));
+}
+
 TEST(BuildHead, ParametersAndBuffersHaveTheNamesShapesAndTypesOfTorch) {
   const Module head = build_head(full_spec(), 24, 5, 1);
   std::map<std::string, std::vector<std::int64_t>> shapes;

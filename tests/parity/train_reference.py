@@ -1,8 +1,8 @@
-"""Writes what torch.nn.functional.cross_entropy, the formulas of other losses and scikit-learn compute, for tests/train
-to compare with.
+"""Writes what torch.nn.functional, timm, the formulas of other losses, scikit-learn and SciPy compute, for tests/train to
+compare with.
 
-usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, balance.pt, average.pt, statistics.pt, mix.pt,
-pool.pt and linear_probe.pt)
+usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, task_metrics.pt, answers.pt, balance.pt, average.pt,
+statistics.pt, mix.pt, pool.pt and linear_probe.pt)
 """
 import json
 import pathlib
@@ -11,6 +11,7 @@ import warnings
 
 import numpy
 import torch
+from scipy import stats
 from sklearn import linear_model, metrics, model_selection, preprocessing
 from sklearn.utils import class_weight
 from torch.nn import functional
@@ -21,7 +22,7 @@ from backbones import torchvision_operators  # noqa: E402
 
 torchvision_operators.provide()
 from timm.layers import SelectAdaptivePool2d, global_pool_nlc  # noqa: E402
-from timm.loss import AsymmetricLossSingleLabel  # noqa: E402
+from timm.loss import AsymmetricLossMultiLabel, AsymmetricLossSingleLabel  # noqa: E402
 from timm.utils import ModelEmaV3  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
@@ -46,6 +47,23 @@ LOSSES = {
     "ldam_weighted": ({"ldam": {"max_m": 0.2, "s": 2}}, WEIGHTS, True),
     "logit_adjusted": ({"logit_adjusted": {}}, None, False),
     "logit_adjusted_weighted": ({"logit_adjusted": {"tau": 0.3}}, WEIGHTS, True),
+    "bce": ({"bce": {}}, None, False),
+    "bce_weighted": ({"bce": {"pos_weight": 2.5}}, None, True),
+    "bce_balanced": ({"bce": {"pos_weight": "balanced"}}, None, False),
+    "asymmetric_multi_label": ({"asymmetric_multi_label": {}}, None, False),
+    "asymmetric_multi_label_plain": (
+        {"asymmetric_multi_label": {"gamma_neg": 0, "gamma_pos": 0, "clip": 0, "eps": 1e-3}}, None, True),
+    "asymmetric_multi_label_sharp": ({"asymmetric_multi_label": {"gamma_neg": 2, "gamma_pos": 3, "clip": 0.2}}, None, True),
+    "mse": ({"mse": {}}, None, False),
+    "mse_weighted": ({"mse": {}}, None, True),
+    "l1": ({"l1": {}}, None, True),
+    "huber": ({"huber": {}}, None, False),
+    "huber_wide": ({"huber": {"delta": 2.5}}, None, True),
+    "smooth_l1": ({"smooth_l1": {}}, None, False),
+    "smooth_l1_narrow": ({"smooth_l1": {"beta": 0.25}}, None, True),
+    "smooth_l1_none": ({"smooth_l1": {"beta": 0}}, None, False),
+    "coral": ({"coral": {}}, None, False),
+    "coral_weighted": ({"coral": {}}, WEIGHTS, True),
 }
 
 COUNTS = [40, 7, 20, 3]  # images of each class
@@ -66,6 +84,31 @@ def logit_adjusted(logits, targets, tau=1.0):
     return functional.cross_entropy(logits + tau * (prior / prior.sum()).log(), targets, reduction="none")
 
 
+def bce(logits, targets, pos_weight=1.0):
+    if pos_weight == "balanced":
+        positive = torch.tensor(COUNTS, dtype=torch.float64)
+        pos_weight = (sum(COUNTS) - positive) / positive
+    return functional.binary_cross_entropy_with_logits(
+        logits, targets, pos_weight=torch.as_tensor(pos_weight), reduction="none").mean(1)
+
+
+def asymmetric_multi_label(logits, targets, **options):
+    """timm sums over all; here image by image."""
+    loss = AsymmetricLossMultiLabel(**options)
+    return torch.stack([loss(row, target) for row, target in zip(logits, targets)])
+
+
+def coral(logits, targets):
+    """Cao et al. 2020, equation 4, of weights of 1."""
+    p = torch.sigmoid(logits)
+    above = (targets[:, None] > torch.arange(logits.shape[1])).double()
+    return -(above * p.log() + (1 - above) * (1 - p).log()).sum(1)
+
+
+def of_numbers(name):
+    return lambda *given, **options: getattr(functional, name)(*given, reduction="none", **options).mean(1)
+
+
 def of_probability(formula):
     return lambda logits, targets, **options: formula(logits.softmax(1)[torch.arange(len(targets)), targets], **options)
 
@@ -78,6 +121,10 @@ FORMULAS = {
     "asymmetric": lambda *given, **options: AsymmetricLossSingleLabel(**options, reduction="none")(*given),
     "ldam": ldam,
     "logit_adjusted": logit_adjusted,
+    "bce": bce,
+    "asymmetric_multi_label": asymmetric_multi_label,
+    **{name: of_numbers(f"{name}_loss") for name in ("mse", "l1", "huber", "smooth_l1")},
+    "coral": coral,
 }
 
 # Case: classes, C, whether there is a bias, whether classes are balanced, whether samples are weighted, smoothing.
@@ -104,11 +151,19 @@ def losses():
     torch.manual_seed(3)
     saved = {"logits": torch.randn(16, 4) * 5, "targets": torch.randint(0, 4, (16,)), "counts": torch.tensor(COUNTS)}
     sample_weights = torch.rand(16, dtype=torch.float64) * 3
+    several, numbers = torch.randint(0, 2, (16, 4)).double(), torch.randn(16, 4).double() * 3
+    targets_of = {"bce": several, "asymmetric_multi_label": several, "coral": saved["targets"],
+                  **dict.fromkeys(("mse", "l1", "huber", "smooth_l1"), numbers)}
     for case, (spec, classes, sampled) in LOSSES.items():
-        logits = saved["logits"].double().requires_grad_()
+        name, = spec
+        outputs = saved["logits"][:, :3].clone() if name == "coral" else saved["logits"]
+        targets = targets_of.get(name, saved["targets"])
+        if name in targets_of:
+            saved.update({f"{case}/logits": outputs, f"{case}/targets": targets})
+        logits = outputs.double().requires_grad_()
         classes = None if classes is None else torch.tensor(classes, dtype=torch.float64)
         samples = sample_weights if sampled else None
-        loss = loss_value(spec, logits, saved["targets"], classes, samples)
+        loss = loss_value(spec, logits, targets, classes, samples)
         loss.backward()
         saved[f"{case}/spec"] = torch.tensor(list(json.dumps(spec).encode()), dtype=torch.uint8)
         saved[f"{case}/loss"] = loss.detach().clone()
@@ -193,6 +248,98 @@ def all_metrics():
         many = torch.randint(1, 4, (120, count)).double()
         cases[case] = (many / many.sum(1, keepdim=True), torch.arange(120) % count)
     return {f"{case}/{name}": value for case, given in cases.items() for name, value in classification(*given).items()}
+
+
+def several_classes(probabilities, targets):
+    """Areas: means over the classes that occur (of the second: and not in every image)."""
+    truth, scored = targets.numpy(), probabilities.numpy()
+    predicted = scored >= 0.5
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(truth, predicted, average=None, zero_division=0)
+    figures = {
+        "loss": numpy.mean([metrics.log_loss(y, p, labels=[0, 1]) for y, p in zip(truth.T, scored.T)]),
+        "accuracy": metrics.accuracy_score(truth, predicted),
+        "macro_f1": metrics.f1_score(truth, predicted, average="macro", zero_division=0),
+        "micro_f1": metrics.f1_score(truth, predicted, average="micro", zero_division=0),
+    }
+    occur = truth.any(0)
+    both = occur & ~truth.all(0)
+    if occur.any():
+        figures["average_precision"] = metrics.average_precision_score(truth[:, occur], scored[:, occur], average="macro")
+    if both.any():
+        figures["auroc"] = metrics.roc_auc_score(truth[:, both], scored[:, both], average="macro")
+    return figures, {"precision": precision, "recall": recall, "f1": f1, "support": support}
+
+
+def numbers(values, targets):
+    truth, found = targets.numpy(), values.double().numpy()
+    figures = {"rmse": metrics.root_mean_squared_error(truth, found), "mae": metrics.mean_absolute_error(truth, found)}
+    if len(truth) > 1:
+        figures["r2"] = metrics.r2_score(truth, found)
+        if all(len(set(column)) > 1 for column in [*truth.T, *found.T]):
+            figures["spearman"] = numpy.mean([stats.spearmanr(a, b).statistic for a, b in zip(truth.T, found.T)])
+    return figures, {}
+
+
+def ordered_classes(probabilities, targets):
+    truth, predicted = targets.numpy(), probabilities.argmax(1).numpy()
+    figures = {"accuracy": metrics.accuracy_score(truth, predicted), "mae": metrics.mean_absolute_error(truth, predicted)}
+    if len(set(truth) | set(predicted)) > 1:
+        figures["quadratic_kappa"] = metrics.cohen_kappa_score(
+            truth, predicted, weights="quadratic", labels=list(range(probabilities.shape[1])))
+    return figures, {}
+
+
+def task_metrics():
+    """Classes that never and always occur, none at all, ties, numbers that are all the same, a single image."""
+    torch.manual_seed(5)
+    truth = (torch.rand(120, 5) < torch.tensor([0.5, 0.1, 0.3, 0.7, 0.2])).double()
+    scores = torch.sigmoid(torch.randn(120, 5) + 2 * truth.float() - 1)
+    part = truth.clone()
+    part[:, 1], part[:, 3] = 0, 1
+    ties = (scores * 4).round() / 4
+    several = {"all": (scores, truth), "part": (scores, part), "ties": (ties, truth), "single": (scores[:1], truth[:1]),
+               "none": (scores, torch.zeros_like(truth))}
+    values = torch.randn(60, 2).double() * torch.tensor([1.0, 300.0]) + torch.tensor([0.0, 1000.0])
+    found = (values + torch.randn(60, 2) * torch.tensor([0.5, 400.0])).float()
+    flat = values.clone()
+    flat[:, 1] = 7
+    ranks = torch.randint(0, 4, (90,))
+    likely = torch.softmax(torch.randn(90, 5) + 2 * torch.nn.functional.one_hot(ranks, 5), 1)
+    same = torch.full((6,), 2)
+    cases = {
+        "multi_label": (several_classes, several),
+        "regression": (numbers, {"all": (found, values), "flat": (found, flat), "ties": (found.round(), values.round()),
+                                 "one": (found[:, :1], values[:, :1]), "single": (found[:1], values[:1])}),
+        "ordinal": (ordered_classes, {"all": (likely, ranks), "one": (torch.nn.functional.one_hot(same, 5).float(), same)}),
+    }
+    saved = {}
+    for task, (measure, given) in cases.items():
+        for case, (answers, targets) in given.items():
+            figures, of_classes = measure(answers, targets)
+            saved.update({f"{task}/{case}/answers": answers, f"{task}/{case}/targets": targets})
+            for kind, found_figures in (("figure", figures), ("class", of_classes)):
+                for name, value in found_figures.items():
+                    saved[f"{task}/{case}/{kind}/{name}"] = torch.as_tensor(value, dtype=torch.float64)
+    return saved
+
+
+def answers():
+    """What heads' outputs come to. Of numbers: what brings the scaler's values back. Cao et al. 2020: differences of the
+    probabilities of lying above."""
+    torch.manual_seed(7)
+    outputs, labels = torch.randn(8, 4) * 3, torch.randn(20, 4).double() * torch.tensor([1.0, 1e-3, 50.0, 0.0]) + 100
+    scaler = preprocessing.StandardScaler().fit(labels.numpy())
+    thresholds = (torch.randn(8, 1) + torch.tensor([1.5, 0.5, -1.0])).float()
+    above = torch.nn.functional.pad(torch.sigmoid(thresholds.double()), (1, 0), value=1.0)
+    between = above - torch.nn.functional.pad(above[:, 1:], (0, 1))
+    return {
+        "single_label/outputs": outputs, "single_label/answers": outputs.double().softmax(1),
+        "multi_label/outputs": outputs, "multi_label/answers": outputs.double().sigmoid(),
+        "regression/outputs": outputs, "regression/labels": labels,
+        "regression/answers": torch.as_tensor(scaler.inverse_transform(outputs.double().numpy())),
+        "regression/targets": torch.as_tensor(scaler.transform(labels.numpy())),
+        "ordinal/outputs": thresholds, "ordinal/answers": between,
+    }
 
 
 def probe_features(classes, count, width, noise, generator):
@@ -411,6 +558,8 @@ if __name__ == "__main__":
     folder.mkdir(parents=True, exist_ok=True)
     torch.save(losses(), folder / "losses.pt")
     torch.save(all_metrics(), folder / "metrics.pt")
+    torch.save(task_metrics(), folder / "task_metrics.pt")
+    torch.save(answers(), folder / "answers.pt")
     torch.save(balances(), folder / "balance.pt")
     torch.save(averages(), folder / "average.pt")
     torch.save(statistics(), folder / "statistics.pt")

@@ -18,7 +18,7 @@ LossSpec read(const Json& value, std::vector<Problem>& problems) { return read_l
 TEST(Loss, ValuesAndGradientsAreTheReferences) {
   const ParityFixture reference("train/losses.pt");
   const auto cases = reference.cases("spec");
-  EXPECT_EQ(cases.size(), 18U);
+  EXPECT_EQ(cases.size(), 34U);
   const at::Tensor counts = reference.at("counts");
   const auto* begin = counts.const_data_ptr<std::int64_t>();
   std::set<std::string> seen;
@@ -27,11 +27,14 @@ TEST(Loss, ValuesAndGradientsAreTheReferences) {
     const LossSpec spec = read(reference.json(name + "/spec"), problems);
     EXPECT_TRUE(problems.empty());
     seen.insert(spec.name);
-    const Loss loss = make_loss(spec, {begin, begin + counts.numel()});
-    at::Tensor logits = reference.at("logits").clone().set_requires_grad(true);
+    const Loss loss = make_loss(spec, {begin, begin + counts.numel()}, counts.sum().item<std::int64_t>());
+    const auto of_case = [&](const std::string& key) {
+      return reference.at(reference.has(name + "/" + key) ? name + "/" + key : key);
+    };
+    at::Tensor logits = of_case("logits").clone().set_requires_grad(true);
     const auto given = [&](const std::string& key) { return reference.has(key) ? reference.at(key) : at::Tensor(); };
-    const at::Tensor value = loss(logits, reference.at("targets"),
-                                  {.classes = given(name + "/weights"), .samples = given(name + "/samples")});
+    const at::Tensor value =
+        loss(logits, of_case("targets"), {.classes = given(name + "/weights"), .samples = given(name + "/samples")});
     value.backward();
     const double of_slope = relative_error(logits.grad(), reference.at(name + "/gradient"));
     const double of_value = relative_error(value, reference.at(name + "/loss"));
@@ -76,18 +79,41 @@ TEST(LossSpec, WhatIsWrittenReadsBackTheSame) {
             R"({"asymmetric":{"gamma_pos":1.0,"gamma_neg":4.0,"eps":0.1}})");
   EXPECT_EQ(to_json(read("ldam", problems)).dump(), R"({"ldam":{"max_m":0.5,"s":30.0}})");
   EXPECT_EQ(to_json(read("logit_adjusted", problems)).dump(), R"({"logit_adjusted":{"tau":1.0}})");
+  EXPECT_EQ(to_json(read("bce", problems)).dump(), R"({"bce":{"pos_weight":1.0}})");
+  EXPECT_EQ(to_json(read("asymmetric_multi_label", problems)).dump(),
+            R"({"asymmetric_multi_label":{"gamma_neg":4.0,"gamma_pos":1.0,"clip":0.05,"eps":1e-08}})");
+  EXPECT_EQ(to_json(read("huber", problems)).dump(), R"({"huber":{"delta":1.0}})");
+  EXPECT_EQ(to_json(read("smooth_l1", problems)).dump(), R"({"smooth_l1":{"beta":1.0}})");
+  const Json balanced = Json::parse(R"({"bce": {"pos_weight": "balanced"}})");
+  EXPECT_EQ(to_json(read(balanced, problems)), balanced);
+  read(Json::parse(R"({"smooth_l1": {"beta": 0}})"), problems);
   read(Json::parse(R"({"focal": {"gamma": 0}})"), problems);
   read(Json::parse(R"({"poly1": {"epsilon": -1}})"), problems);
   EXPECT_TRUE(problems.empty());
 }
 
 TEST(LossSpec, MistakesAreNamed) {
-  for (const char* bad :
-       {R"({"cross_entropy": {"label_smoothing": 1}})", R"({"cross_entropy": {"label_smoothing": -0.1}})",
-        R"({"cross_entropy": {"smoothing": 0.1}})", R"("crossentropy")", R"({"focal": {"gamma": -0.1}})",
-        R"({"focal": {"alpha": 1}})", R"({"poly1": {"epsilon": -1.1}})", R"({"poly1": {"epsilon": "1"}})",
-        R"({"asymmetric": {"eps": 1}})", R"({"asymmetric": {"gamma_neg": -1}})", R"({"ldam": {"s": 0}})",
-        R"({"ldam": {"max_m": -0.1}})", R"({"logit_adjusted": {"tau": -1}})"}) {
+  for (const char* bad : {R"({"cross_entropy": {"label_smoothing": 1}})",
+                          R"({"cross_entropy": {"label_smoothing": -0.1}})",
+                          R"({"cross_entropy": {"smoothing": 0.1}})",
+                          R"("crossentropy")",
+                          R"({"focal": {"gamma": -0.1}})",
+                          R"({"focal": {"alpha": 1}})",
+                          R"({"poly1": {"epsilon": -1.1}})",
+                          R"({"poly1": {"epsilon": "1"}})",
+                          R"({"asymmetric": {"eps": 1}})",
+                          R"({"asymmetric": {"gamma_neg": -1}})",
+                          R"({"ldam": {"s": 0}})",
+                          R"({"ldam": {"max_m": -0.1}})",
+                          R"({"logit_adjusted": {"tau": -1}})",
+                          R"({"bce": {"pos_weight": 0}})",
+                          R"({"bce": {"pos_weight": "some"}})",
+                          R"({"asymmetric_multi_label": {"clip": 1}})",
+                          R"({"asymmetric_multi_label": {"eps": 0}})",
+                          R"({"mse": {"delta": 1}})",
+                          R"({"huber": {"delta": 0}})",
+                          R"({"smooth_l1": {"beta": -1}})",
+                          R"({"coral": {"gamma": 1}})"}) {
     std::vector<Problem> problems;
     read(Json::parse(bad), problems);
     EXPECT_EQ(problems.size(), 1U) << bad;

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
+#include "graft/train/task.h"
 #include "support/parity.h"
 
 namespace graft {
@@ -33,10 +35,10 @@ TEST(ClassificationMetrics, AreScikitLearns) {
     const auto apart = [&](const std::string& key, double found) {
       return test::noted("metrics", key, std::abs(found - number(key)));
     };
-    EXPECT_LT(apart("accuracy", metrics.accuracy), 1e-12) << name;
-    EXPECT_LT(apart("loss", metrics.loss), 1e-6 * std::max(1.0, number("loss"))) << name;
-    EXPECT_LT(apart("balanced_accuracy", metrics.balanced_accuracy), 1e-12) << name;
-    EXPECT_LT(apart("macro_f1", metrics.macro_f1), 1e-12) << name;
+    EXPECT_LT(apart("accuracy", metrics.figure("accuracy")), 1e-12) << name;
+    EXPECT_LT(apart("loss", metrics.figure("loss")), 1e-6 * std::max(1.0, number("loss"))) << name;
+    EXPECT_LT(apart("balanced_accuracy", metrics.figure("balanced_accuracy")), 1e-12) << name;
+    EXPECT_LT(apart("macro_f1", metrics.figure("macro_f1")), 1e-12) << name;
     for (std::int64_t k = 0; k < probabilities.size(1); ++k) {
       const auto figure = [&](const char* key) { return reference.at(name + "/" + key)[k].item<double>(); };
       const ClassMetrics& figures = metrics.per_class.at(static_cast<std::size_t>(k));
@@ -59,7 +61,7 @@ TEST(ClassificationMetrics, ScoresAreScikitLearnsAndLeftOutWhereUndefined) {
     const at::Tensor& probabilities = reference.at(name + "/probabilities");
     const auto scores =
         classification_metrics(probabilities, reference.at(name + "/targets"), class_names(probabilities.size(1)))
-            .scores;
+            .figures;
     const std::map<std::string, double> found(scores.begin(), scores.end());
     for (const auto& score : score_names()) {
       const std::string key = name + "/score/" + score;
@@ -75,9 +77,66 @@ TEST(ClassificationMetrics, ScoresAreScikitLearnsAndLeftOutWhereUndefined) {
 
 TEST(ClassificationMetrics, OnlyTheScoresThatAreWantedAreComputed) {
   const at::Tensor probabilities = at::eye(5);
-  const auto scores = classification_metrics(probabilities, at::arange(5), kFive, {"accuracy", "mcc"}).scores;
-  ASSERT_EQ(scores.size(), 1U);
-  EXPECT_EQ(scores.front(), (std::pair<std::string, double>{"mcc", 1}));
+  const auto figures = classification_metrics(probabilities, at::arange(5), kFive, {"accuracy", "mcc"}).figures;
+  ASSERT_EQ(figures.size(), 5U);
+  EXPECT_EQ(figures.back(), (std::pair<std::string, double>{"mcc", 1}));
+}
+
+/// Measures a case of a task as the reference did.
+Metrics measured(const ParityFixture& reference, const std::string& task, const std::string& name) {
+  const at::Tensor& answers = reference.at(name + "/answers");
+  return task_row(task_named(task))
+      .measure(answers, reference.at(name + "/targets"), class_names(answers.size(1)), score_names());
+}
+
+TEST(TaskMetrics, AreTheReferencesAndLeftOutWhereUndefined) {
+  const ParityFixture reference("train/task_metrics.pt");
+  const std::map<std::string, std::vector<std::string>> figures{
+      {"multi_label", {"average_precision", "auroc", "loss", "accuracy", "macro_f1", "micro_f1"}},
+      {"regression", {"rmse", "mae", "r2", "spearman"}},
+      {"ordinal", {"accuracy", "mae", "quadratic_kappa"}}};
+  std::size_t compared = 0, undefined = 0;
+  for (const auto& name : reference.cases("answers")) {
+    const std::string task = name.substr(0, name.find('/'));
+    const Metrics metrics = measured(reference, task, name);
+    for (const auto& figure : figures.at(task)) {
+      const std::string key = name + "/figure/" + figure;
+      if (!reference.has(key)) {
+        EXPECT_THROW(metrics.figure(figure), Error) << key;
+        ++undefined;
+        continue;
+      }
+      const double expected = reference.at(key).item<double>(), found = metrics.figure(figure);
+      const double apart = std::abs(found - expected) / std::max(1.0, std::abs(expected));
+      EXPECT_LT(test::noted("metrics", figure, apart), figure == "loss" ? 1e-6 : 1e-9) << key;
+      ++compared;
+    }
+  }
+  EXPECT_EQ(compared, 48U);
+  EXPECT_EQ(undefined, 8U);
+}
+
+TEST(TaskMetrics, OfSeveralClassesEachHasItsOwn) {
+  const ParityFixture reference("train/task_metrics.pt");
+  for (const char* name : {"multi_label/all", "multi_label/part", "multi_label/ties"}) {
+    const Metrics metrics = measured(reference, "multi_label", name);
+    ASSERT_EQ(metrics.per_class.size(), 5U);
+    for (std::int64_t k = 0; k < 5; ++k) {
+      const auto figure = [&](const char* key) {
+        return reference.at(std::string(name) + "/class/" + key)[k].item<double>();
+      };
+      const ClassMetrics& found = metrics.per_class[static_cast<std::size_t>(k)];
+      EXPECT_EQ(static_cast<double>(found.support), figure("support"));
+      EXPECT_NEAR(found.precision, figure("precision"), 1e-12);
+      EXPECT_NEAR(found.recall, figure("recall"), 1e-12);
+      EXPECT_NEAR(found.f1, figure("f1"), 1e-12);
+    }
+    EXPECT_FALSE(to_json(metrics).contains("confusion"));
+  }
+  const Json numbers = to_json(measured(reference, "regression", "regression/all"));
+  std::vector<std::string> keys;
+  for (const auto& [key, ignored] : numbers.items()) keys.push_back(key);
+  EXPECT_EQ(keys, (std::vector<std::string>{"images", "rmse", "mae", "r2", "spearman"}));
 }
 
 TEST(ClassificationMetrics, JsonHasTheDocumentedShape) {

@@ -16,6 +16,7 @@
 #include "graft/train/mix.h"
 #include "graft/train/recipe.h"
 #include "graft/train/scores.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
@@ -55,7 +56,10 @@ TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("mix", mix_names());
   expect_rows("losses", loss_names());
   expect_rows("metrics", score_names());
-  expect_rows("metrics", stop_metrics());
+  for (const auto& task : task_names()) {
+    expect_rows("tasks", {task});
+    expect_rows("metrics", task_row(task_named(task)).metrics);
+  }
 }
 
 }  // namespace

@@ -34,9 +34,10 @@ ArtifactMetadata read_metadata(const std::string& text, const std::string& subje
   std::vector<Problem> problems;
   JsonReader reader(json, "", problems);
   const auto format = reader.integer("graft_artifact", 0);
-  if (format < 1 || format > kArtifactFormat)
+  if (format != kArtifactFormat)
     throw Error({subject, "is an artifact of format " + std::to_string(format),
-                 "format " + std::to_string(kArtifactFormat) + " or older", "update Graft"});
+                 "format " + std::to_string(kArtifactFormat),
+                 format > kArtifactFormat ? "update Graft" : "export its run anew: graft export RUN"});
   ArtifactMetadata metadata;
   metadata.task = reader.string("task", "");
   metadata.precision = reader.choice("precision", metadata.precision, precision_names());

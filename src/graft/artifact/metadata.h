@@ -11,8 +11,8 @@ namespace graft {
 /// What an artifact says of itself: its extra file graft.json. Holds no path of anyone's machine.
 struct ArtifactMetadata {
   std::string task = "single_label";
-  std::string precision = "fp32";  ///< see Precision
-  std::vector<std::string> classes;
+  std::string precision = "fp32";    ///< see Precision
+  std::vector<std::string> classes;  ///< or the names of what a regression gives
   InputSpec input;
   std::int64_t num_features = 0;
   Json recipe = Json::object();    ///< of the run
@@ -21,13 +21,17 @@ struct ArtifactMetadata {
   Json data = Json::object();      ///< {"name", "images": {"train", "val", "test"}, "skipped"}
   Json versions = Json::object();  ///< {"graft", "torch"}
   std::string tensors_sha256;      ///< see tensors_digest
+
+  /// Whether it answers with numbers in a unit of their own, not with probabilities.
+  bool gives_values() const { return task == "regression"; }
 };
 
-inline constexpr int kArtifactFormat = 1;
+/// From 2 on the last step to the answers is a module of the file, `answer`.
+inline constexpr int kArtifactFormat = 2;
 inline constexpr char kMetadataFile[] = "graft.json";
 
 Json to_json(const ArtifactMetadata& metadata);
-/// @throws Error when something is missing, wrong or of a newer format. `subject` names the file.
+/// @throws Error when something is missing, wrong or of another format. `subject` names the file.
 ArtifactMetadata read_metadata(const std::string& text, const std::string& subject);
 
 }  // namespace graft

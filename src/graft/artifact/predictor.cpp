@@ -19,6 +19,7 @@ namespace graft {
 struct Predictor::Model {
   ArtifactMetadata metadata;
   torch::jit::Module module;  // frozen; `logits` is what runs
+  torch::jit::Module answer;  // of logits
   c10::Device device = c10::kCPU;
 };
 
@@ -57,6 +58,7 @@ Predictor Predictor::load(const std::filesystem::path& path, const std::string& 
   auto artifact = load_artifact(path, trust);
   model->metadata = std::move(artifact.metadata);
   model->module = optimized(artifact.module, model->device, model->metadata);
+  model->answer = artifact.module.attr("answer").toModule();
   return Predictor(std::move(model));
 }
 
@@ -80,11 +82,11 @@ std::size_t Predictor::batch_size() const { return model_->device.is_cpu() ? kIm
 
 at::Tensor Predictor::probabilities(const at::Tensor& fitted_images) const {
   torch::NoGradGuard no_grad;
-  const auto logits = model_->module.get_method("logits");
+  const auto logits = model_->module.get_method("logits"), answer = model_->answer.get_method("forward");
   std::vector<at::Tensor> rows;
   for (const auto& some : fitted_images.flatten(0, 1).split(static_cast<std::int64_t>(batch_size()))) {
     const at::Tensor images = normalize_images(some.to(model_->device), metadata().input);
-    rows.push_back(at::softmax(logits({images}).toTensor().to(at::kFloat), 1).cpu());
+    rows.push_back(answer({logits({images}).toTensor().to(at::kFloat)}).toTensor().cpu());
   }
   return at::cat(rows).unflatten(0, {fitted_images.size(0), fitted_images.size(1)}).mean(1);
 }
@@ -94,10 +96,16 @@ std::vector<Prediction> Predictor::predict_fitted(const std::vector<at::Tensor>&
   std::vector<Prediction> predictions;
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
     std::vector<ClassProbability> scored;
-    for (std::size_t c = 0; c < classes().size(); ++c)
-      scored.push_back(
-          {classes()[c], static_cast<std::int64_t>(c), rows[i][static_cast<std::int64_t>(c)].item<double>()});
-    predictions.emplace_back(std::move(scored));
+    std::vector<OutputValue> values;
+    for (std::size_t c = 0; c < classes().size(); ++c) {
+      const auto index = static_cast<std::int64_t>(c);
+      const double number = rows[i][index].item<double>();
+      if (metadata().gives_values())
+        values.push_back({classes()[c], number});
+      else
+        scored.push_back({classes()[c], index, number});
+    }
+    predictions.push_back(values.empty() ? Prediction(std::move(scored)) : Prediction(std::move(values)));
   }
   return predictions;
 }

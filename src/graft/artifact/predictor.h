@@ -27,17 +27,27 @@ struct ClassProbability {
   double probability = 0;
 };
 
-/// The probabilities of one image.
+/// One number that a regression gives for one image, in the unit of its training labels.
+struct OutputValue {
+  std::string name;
+  double value = 0;
+};
+
+/// What an artifact answers to one image: the probabilities of classes, or the values of a regression.
 class Prediction {
  public:
   explicit Prediction(std::vector<ClassProbability> classes) : classes_(std::move(classes)) {}
-  /// Every class in the artifact's order.
+  explicit Prediction(std::vector<OutputValue> values) : values_(std::move(values)) {}
+  /// Every class in the artifact's order; none of a regression.
   const std::vector<ClassProbability>& classes() const { return classes_; }
   /// The `count` likeliest classes, best first.
   std::vector<ClassProbability> top(std::size_t count = 1) const;
+  /// Every value in the artifact's order; none of a classification.
+  const std::vector<OutputValue>& values() const { return values_; }
 
  private:
   std::vector<ClassProbability> classes_;
+  std::vector<OutputValue> values_;
 };
 
 /// Runs an artifact: the same decoding, preprocessing and answer as in training and in Python. Safe to call from
@@ -69,7 +79,8 @@ class Predictor {
   at::Tensor fitted(const std::filesystem::path& image) const;
   /// How many images computed together run fastest.
   std::size_t batch_size() const;
-  /// uint8 [N, V, S, S, 3] -> float [N, classes] on the CPU. Computes batch_size() at a time.
+  /// uint8 [N, V, S, S, 3] -> what the artifact's forward gives, float [N, classes] (of a regression: values), on the
+  /// CPU. Computes batch_size() at a time.
   at::Tensor probabilities(const at::Tensor& fitted_images) const;
 
   const std::vector<std::string>& classes() const;

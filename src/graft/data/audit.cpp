@@ -69,13 +69,10 @@ bool Audit::harmful() const {
 }
 
 Audit audit_data(const fs::path& path, const AuditOptions& options) {
-  if (!fs::exists(path))
-    throw Error(
-        {"data '" + path.string() + "'", "is not there", "a folder of class folders, or a .csv or .tsv table", ""});
   Audit audit;
-  audit.dataset = fs::is_directory(path) ? list_image_folder(path) : read_manifest(path);
+  audit.dataset = list_dataset(path, options.labels);
   look_at_all(audit, options);
-  if (!audit.dataset.has(Split::kVal)) split_by_hash(audit.dataset.samples, options.val);
+  if (!audit.dataset.has(Split::kVal)) split_by_hash(audit.dataset.samples, options.val, options.labels.task);
   audit.findings = find_in(audit);
   return audit;
 }
@@ -83,14 +80,13 @@ Audit audit_data(const fs::path& path, const AuditOptions& options) {
 Json to_json(const Audit& audit) {
   Json json{{"images", Json::object()}, {"classes", Json::array()}};
   constexpr std::array kSplits{Split::kTrain, Split::kVal, Split::kTest};
-  for (const Split split : kSplits) json["images"][to_string(split)] = 0;
-  for (std::size_t label = 0; label < audit.dataset.classes.size(); ++label) {
+  for (const Split split : kSplits)
+    json["images"][to_string(split)] = std::ranges::count_if(
+        audit.dataset.samples, [&](const Sample& sample) { return sample.split.value_or(Split::kTrain) == split; });
+  const bool has_classes = audit.dataset.task != Task::kRegression;
+  for (std::size_t label = 0; has_classes && label < audit.dataset.classes.size(); ++label) {
     Json row{{"class", audit.dataset.classes[label]}};
-    for (const Split split : kSplits) {
-      const auto images = images_of(audit.dataset, label, split);
-      row[to_string(split)] = images;
-      json["images"][to_string(split)] = json["images"][to_string(split)].get<std::int64_t>() + images;
-    }
+    for (const Split split : kSplits) row[to_string(split)] = images_of(audit.dataset, label, split);
     json["classes"].push_back(std::move(row));
   }
   json["images"]["unreadable"] = audit.dataset.skipped.size();

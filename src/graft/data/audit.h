@@ -35,6 +35,7 @@ struct Audit {
 struct AuditOptions {
   double val = DatasetOptions{}.val;  ///< part of each class that validates where the data does not say
   int workers = 1;
+  LabelOptions labels{};
   /// Called with the number of images done and how many there are; may be empty.
   std::function<void(std::size_t done, std::size_t total)> progress{};
 };

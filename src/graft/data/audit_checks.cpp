@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "graft/core/names.h"
+#include "graft/data/labels.h"
 
 namespace graft {
 namespace {
@@ -72,7 +73,8 @@ MaybeFound find_unreadable(const Audit& audit) {
 
 MaybeFound find_empty_classes(const Audit& audit) {
   const auto& classes = audit.dataset.classes;
-  if (classes.size() < 2)
+  if (audit.dataset.task == Task::kRegression) return std::nullopt;
+  if (classes.size() < fewest_classes(audit.dataset.task))
     return Found{classes.empty() ? "there are no classes" : "there is the one class '" + classes[0] + "'", {}};
   std::vector<std::string> empty;
   for (std::size_t label = 0; label < classes.size(); ++label)
@@ -84,8 +86,9 @@ MaybeFound find_empty_classes(const Audit& audit) {
 MaybeFound find_two_labels(const Audit& audit) {
   Photos photos;
   for (const auto& samples : copies(audit.dataset))
-    if (differ(samples, [](const Sample& sample) { return sample.label; })) photos.push_back(paths_of(samples));
-  return about(photos, counted(photos.size(), "photo lies", "photos lie") + " in more than one class");
+    if (differ(samples, [&](const Sample& sample) { return label_text(audit.dataset, sample); }))
+      photos.push_back(paths_of(samples));
+  return about(photos, counted(photos.size(), "photo stands", "photos stand") + " under more than one label");
 }
 
 MaybeFound find_leaked(const Audit& audit) {
@@ -113,7 +116,8 @@ MaybeFound find_parted_groups(const Audit& audit) {
 MaybeFound find_duplicates(const Audit& audit) {
   Photos photos;
   for (const auto& samples : copies(audit.dataset))
-    if (!differ(samples, [](const Sample& sample) { return std::pair(sample.label, split_of(sample)); }))
+    if (!differ(samples,
+                [&](const Sample& sample) { return std::pair(label_text(audit.dataset, sample), split_of(sample)); }))
       photos.push_back(paths_of(samples));
   return about(photos, counted(photos.size(), "photo is", "photos are") + " there more than once");
 }
@@ -163,7 +167,7 @@ struct Row {
 constexpr std::array<Row, 10> kChecks{{
     {"unreadable", Severity::kHarm, find_unreadable, "they are left out of training: replace or delete them"},
     {"empty_class", Severity::kHarm, find_empty_classes, "one folder, or one label, with photos for each class"},
-    {"two_labels", Severity::kHarm, find_two_labels, "keep the copy in the class that is right"},
+    {"two_labels", Severity::kHarm, find_two_labels, "keep the copy whose label is right"},
     {"leaked", Severity::kHarm, find_leaked, "delete the copies: figures on photos that were trained on say nothing"},
     {"parted_group", Severity::kHarm, find_parted_groups, "give the photos of a group one split"},
     {"duplicate", Severity::kNote, find_duplicates, "each copy counts in training"},
@@ -177,9 +181,8 @@ constexpr std::array<Row, 10> kChecks{{
 }  // namespace
 
 std::int64_t images_of(const Dataset& dataset, std::size_t label, Split split) {
-  return std::count_if(dataset.samples.begin(), dataset.samples.end(), [&](const Sample& sample) {
-    return sample.label == static_cast<std::int64_t>(label) && split_of(sample) == split;
-  });
+  return std::count_if(dataset.samples.begin(), dataset.samples.end(),
+                       [&](const Sample& sample) { return dataset.is_of(sample, label) && split_of(sample) == split; });
 }
 
 std::vector<Finding> find_in(const Audit& audit) {

@@ -1,5 +1,7 @@
 #include "graft/data/dataset.h"
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,6 +10,7 @@
 #include "graft/core/error.h"
 #include "graft/core/parallel.h"
 #include "graft/data/image_index.h"
+#include "graft/data/labels.h"
 
 namespace graft {
 namespace {
@@ -38,14 +41,15 @@ void examine_all(Dataset& dataset, const std::filesystem::path& source, const Da
 }
 
 void check_classes(const Dataset& dataset, const std::string& subject) {
-  if (dataset.classes.size() < 2)
+  if (dataset.classes.size() < fewest_classes(dataset.task))
     throw Error({subject,
                  dataset.classes.empty() ? "holds no classes" : "holds the one class '" + dataset.classes[0] + "'",
                  "at least two classes", "one folder of photos for each class"});
+  if (dataset.task == Task::kRegression) return;
   std::vector<Problem> problems;
   for (std::size_t label = 0; label < dataset.classes.size(); ++label) {
     const bool trains = std::any_of(dataset.samples.begin(), dataset.samples.end(), [&](const Sample& sample) {
-      return sample.label == static_cast<std::int64_t>(label) && sample.split.value_or(Split::kTrain) == Split::kTrain;
+      return dataset.is_of(sample, label) && sample.split.value_or(Split::kTrain) == Split::kTrain;
     });
     if (!trains)
       problems.push_back(
@@ -55,6 +59,20 @@ void check_classes(const Dataset& dataset, const std::string& subject) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& task_names() {
+  static const std::vector<std::string> kNames{"single_label", "multi_label", "regression", "ordinal"};
+  return kNames;
+}
+
+std::string to_string(Task task) { return task_names()[static_cast<std::size_t>(task)]; }
+
+Task task_named(const std::string& name) {
+  const auto& names = task_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  TORCH_CHECK(found != names.end(), "no task is called '", name, "'");
+  return static_cast<Task>(found - names.begin());
+}
 
 std::string to_string(Split split) {
   static constexpr std::array kNames{"train", "val", "test"};
@@ -82,29 +100,47 @@ bool Dataset::has(Split split) const {
   return std::any_of(samples.begin(), samples.end(), [&](const Sample& sample) { return sample.split == split; });
 }
 
+bool Dataset::is_of(const Sample& sample, std::size_t label) const {
+  if (task == Task::kRegression) return false;
+  return sample.values.empty() ? sample.label == static_cast<std::int64_t>(label) : sample.values[label] == 1;
+}
+
 std::vector<std::int64_t> Dataset::class_counts(Split split) const {
   std::vector<std::int64_t> counts(classes.size(), 0);
   for (const auto& sample : samples)
-    if (sample.split == split) ++counts[static_cast<std::size_t>(sample.label)];
+    for (std::size_t label = 0; label < classes.size(); ++label)
+      if (sample.split == split && is_of(sample, label)) ++counts[label];
   return counts;
+}
+
+Dataset list_dataset(const std::filesystem::path& path, const LabelOptions& options) {
+  const std::string subject = "data '" + path.string() + "'";
+  if (!std::filesystem::exists(path))
+    throw Error({subject, "is not there", "a folder of class folders, or a .csv or .tsv table", ""});
+  const bool folder = std::filesystem::is_directory(path);
+  Dataset dataset = folder ? list_image_folder(path) : read_manifest(path, options.task);
+  dataset.task = options.task;
+  fit_labels(dataset, options.order, subject);
+  const auto absolute = std::filesystem::weakly_canonical(path);
+  dataset.name = (folder ? absolute : absolute.parent_path()).filename().string();
+  return dataset;
 }
 
 Dataset load_dataset(const std::filesystem::path& path, const DatasetOptions& options) {
   const std::string subject = "data '" + path.string() + "'";
-  if (!std::filesystem::exists(path))
-    throw Error({subject, "is not there", "a folder of class folders, or a .csv or .tsv table", ""});
-  Dataset dataset = std::filesystem::is_directory(path) ? list_image_folder(path) : read_manifest(path);
-  const auto absolute = std::filesystem::weakly_canonical(path);
-  dataset.name =
-      std::filesystem::is_directory(path) ? absolute.filename().string() : absolute.parent_path().filename().string();
-  if (dataset.classes.size() >= 2) examine_all(dataset, path, options);
+  Dataset dataset = list_dataset(path, options.labels);
+  if (dataset.classes.size() >= fewest_classes(dataset.task)) examine_all(dataset, path, options);
   check_classes(dataset, subject);
-  if (!dataset.has(Split::kVal)) split_by_hash(dataset.samples, options.val);
+  if (!dataset.has(Split::kVal)) split_by_hash(dataset.samples, options.val, dataset.task);
+  for (auto& sample : dataset.samples) sample.split = sample.split.value_or(Split::kTrain);
   check_classes(dataset, subject);
+  if (!dataset.has(Split::kVal))
+    throw Error({subject, "has too few photos to part some off for validation",
+                 "a class that two photos or more are of, or a column split", ""});
   return dataset;
 }
 
-void split_by_hash(std::vector<Sample>& samples, double val) {
+void split_by_hash(std::vector<Sample>& samples, double val, Task task) {
   /// What goes to one side as a whole: a photo, or all photos of a group.
   struct Unit {
     std::string hash;
@@ -125,8 +161,8 @@ void split_by_hash(std::vector<Sample>& samples, double val) {
     std::size_t count = 0;
     for (auto& [name, unit] : by_name) units.push_back(&unit), count += unit.members.size();
     std::stable_sort(units.begin(), units.end(), [](const Unit* a, const Unit* b) { return a->hash < b->hash; });
-    const auto wanted =
-        std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(val * static_cast<double>(count))));
+    const auto part = static_cast<std::size_t>(std::lround(val * static_cast<double>(count)));
+    const auto wanted = std::min(std::max<std::size_t>(1, part), task == Task::kMultiLabel ? count - 1 : count);
     std::size_t taken = 0;
     for (const Unit* unit : units) {
       const Split split = taken < wanted ? Split::kVal : Split::kTrain;

@@ -4,12 +4,11 @@
 #include <charconv>
 #include <map>
 #include <memory>
-#include <set>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "graft/core/names.h"
-#include "graft/data/dataset.h"
+#include "graft/data/labels.h"
 
 namespace graft {
 namespace {
@@ -93,16 +92,12 @@ Sample parse_row(const Row& row, const Columns& columns, const std::filesystem::
   const std::string split = columns.cell(row, "split");
   sample.split = parse_split(split);
   if (!split.empty() && !sample.split) throw Error({where, "split is '" + split + "'", "train, val or test", ""});
-  const std::string label = columns.cell(row, "label");
-  if (label.empty()) throw Error({where, "has no label", "the name of a class", ""});
-  if (label.find('|') != std::string::npos)
-    throw Error({where, "label '" + label + "' holds several classes", "one class (task single_label)", ""});
   return sample;
 }
 
 }  // namespace
 
-Dataset read_manifest(const std::filesystem::path& table) {
+Dataset read_manifest(const std::filesystem::path& table, Task task) {
   const std::string subject = "table '" + table.string() + "'";
   const std::string extension = table.extension().string();
   if (extension != ".csv" && extension != ".tsv")
@@ -111,19 +106,17 @@ Dataset read_manifest(const std::filesystem::path& table) {
   if (rows.size() < 2) throw Error({subject, "has no rows", "a header and one line an image", ""});
   const Columns columns(rows[0], subject);
   Dataset dataset;
-  std::vector<std::string> labels;
+  dataset.task = task;
+  std::vector<LabelCell> labels;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const std::string where = subject + " line " + std::to_string(i + 1);
     if (rows[i].size() != rows[0].size())
       throw Error({where, "has " + std::to_string(rows[i].size()) + " cells",
                    std::to_string(rows[0].size()) + ", as the header", ""});
     dataset.samples.push_back(parse_row(rows[i], columns, table.parent_path(), where));
-    labels.push_back(columns.cell(rows[i], "label"));
+    labels.push_back({columns.cell(rows[i], "label"), where});
   }
-  const std::set<std::string> names(labels.begin(), labels.end());
-  dataset.classes.assign(names.begin(), names.end());
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    dataset.samples[i].label = std::distance(names.begin(), names.find(labels[i]));
+  read_labels(dataset, labels);
   return dataset;
 }
 

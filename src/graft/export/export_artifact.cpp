@@ -33,7 +33,7 @@ def logits(self, x: Tensor) -> Tensor:
 
 constexpr const char* kForward = R"(
 def forward(self, images: Tensor) -> Tensor:
-  return torch.softmax(self.logits(self.preprocess(images)), 1)
+  return self.answer.forward(self.logits(self.preprocess(images)))
 )";
 
 /// Two synthetic pictures, a gradient and a checkerboard with noise, of a size that needs resizing both ways: uint8 [2,
@@ -79,7 +79,7 @@ at::Tensor golden_answer(torch::jit::Module& module, const at::Tensor& images, c
 
 }  // namespace
 
-torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head,
+torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head, torch::jit::Module answer,
                                     const ArtifactMetadata& metadata) {
   torch::NoGradGuard no_grad;
   const Precision& precision = precision_of(metadata.precision);
@@ -88,6 +88,7 @@ torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Mod
   module.register_attribute("training", c10::BoolType::get(), false);
   module.register_module("backbone", backbone);
   module.register_module("head", head);
+  module.register_module("answer", answer);
   c10::List<std::string> classes(metadata.classes);
   module.register_attribute("classes", c10::ListType::ofStrings(), classes);
   module.define(preprocess_source(metadata.input));

@@ -8,12 +8,13 @@
 
 namespace graft {
 
-/// One TorchScript module of preprocessing, backbone, head, class names and a golden pair: the artifact before it is a
-/// file. The backbone is converted to metadata.precision.
+/// One TorchScript module of preprocessing, backbone, head, last step, class names and a golden pair: the artifact
+/// before it is a file. The backbone is converted to metadata.precision.
 /// @param backbone  forward(float [N, 3, S, S]) -> [N, num_features]; no method beside it
-/// @param head  forward([N, num_features]) -> [N, classes]
+/// @param head  forward([N, num_features]) -> [N, outputs]
+/// @param answer  forward([N, outputs]) -> [N, classes], see answer_module
 /// @throws Error when the backbone cannot compute in the precision
-torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head,
+torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Module head, torch::jit::Module answer,
                                     const ArtifactMetadata& metadata);
 
 /// Writes the artifact (temporary name, sync, rename) and fills in metadata.tensors_sha256 and versions.

@@ -9,13 +9,17 @@ std::uint64_t layer_seed(std::uint64_t seed, std::size_t index) {
   return derive_seed(seed, "head initialisation", index);
 }
 
-torch::jit::Module build_head(const HeadSpec& spec, std::int64_t num_features, std::int64_t num_outputs,
+torch::jit::Module build_head(const HeadSpec& spec, std::int64_t num_features, const HeadOutputs& outputs,
                               std::uint64_t seed, const std::vector<std::int64_t>& class_counts) {
-  TORCH_CHECK(num_features > 0 && num_outputs > 0, "a head has inputs and outputs");
+  TORCH_CHECK(num_features > 0 && outputs.count > 0, "a head has inputs and outputs");
   Emitter emitter;
   torch::jit::Module head = emitter.module("Head");
   std::string source = "def forward(self, x: Tensor) -> Tensor:\n";
-  LayerPlace place{.path = "", .in = num_features, .classes = num_outputs, .class_counts = class_counts};
+  LayerPlace place{.path = "",
+                   .in = num_features,
+                   .classes = outputs.count,
+                   .class_counts = class_counts,
+                   .one_weight = outputs.one_weight};
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const auto& [kind, json] = spec.layers[i];
     place.path = "head[" + std::to_string(i) + "]";
@@ -26,7 +30,7 @@ torch::jit::Module build_head(const HeadSpec& spec, std::int64_t num_features, s
     source += "    x = self." + name + ".forward(x)\n";
     place.in = built.out;
   }
-  TORCH_CHECK(place.in == num_outputs, "the head ends in ", place.in, " values, expected ", num_outputs);
+  TORCH_CHECK(place.in == outputs.count, "the head ends in ", place.in, " values, expected ", outputs.count);
   head.define(source + "    return x\n");
   return head;
 }

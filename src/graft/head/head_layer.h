@@ -30,6 +30,7 @@ struct LayerPlace {
   std::int64_t classes = 0;                  ///< what "classes" stands for
   std::uint64_t seed = 0;                    ///< of what it draws to start with
   std::vector<std::int64_t> class_counts{};  ///< images of each class; empty where nobody knows
+  bool one_weight = false;                   ///< "classes" share one vector of weights, see HeadOutputs
 };
 
 /// LayerPlace's seed of the layer `index` of a head that is built with `seed`.

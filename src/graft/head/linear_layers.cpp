@@ -53,7 +53,30 @@ void set_bias(const at::Tensor& bias, const Json& start, const LayerPlace& place
   if (start == "prior" && !place.class_counts.empty()) bias.copy_(log_prior(place.class_counts));
 }
 
+/// log odds of a class above each one but the last: what a sigmoid answers at first then is how common that is.
+at::Tensor log_odds_above(const std::vector<std::int64_t>& counts) {
+  const at::Tensor upto = at::tensor(counts, at::kDouble).clamp_min(1).cumsum(0);
+  const at::Tensor below = upto.slice(0, 0, -1);
+  return ((upto[-1] - below) / below).log().to(at::kFloat);
+}
+
+/// One score for all outputs, each with a threshold of its own.
+BuiltLayer build_thresholds(Emitter& emitter, const Json& layer, const LayerPlace& place) {
+  const Json& start = layer.at("bias");
+  TORCH_CHECK(start != false, "outputs with one weight differ by their biases");
+  const at::Tensor weight = at::empty({1, place.in}), bias = at::zeros({place.classes});
+  initialize_linear(init_of(layer), weight, {}, at::detail::createCPUGenerator(place.seed));
+  if (start.is_number()) bias.fill_(start.get<double>());
+  if (!start.is_number() && !place.class_counts.empty()) bias.copy_(log_odds_above(place.class_counts));
+  Module module = emitter.module("Thresholds");
+  add_parameter(module, "weight", weight);
+  add_parameter(module, "bias", bias);
+  module.define("def forward(self, x: Tensor) -> Tensor:\n    return torch.linear(x, self.weight) + self.bias\n");
+  return {module, place.classes};
+}
+
 BuiltLayer build_linear(Emitter& emitter, const Json& layer, const LayerPlace& place) {
+  if (place.one_weight && layer.at("linear") == "classes") return build_thresholds(emitter, layer, place);
   const std::int64_t out = width_of(layer.at("linear"), place);
   const bool has_bias = layer.at("bias") != false;
   const at::Tensor weight = at::empty({out, place.in}), bias = has_bias ? at::empty({out}) : at::Tensor();
@@ -79,6 +102,7 @@ Json read_cosine(JsonReader& reader) {
 /// The learned scale times the cosine of the angle to each class's vector (Gidaris and Komodakis 2018), lengths divided
 /// as torch.nn.functional.normalize does.
 BuiltLayer build_cosine(Emitter& emitter, const Json& layer, const LayerPlace& place) {
+  TORCH_CHECK(!place.one_weight, "a cosine layer has a vector for each output");
   const std::int64_t out = width_of(layer.at("cosine"), place);
   const at::Tensor weight = at::empty({out, place.in});
   initialize_linear(init_of(layer), weight, {}, at::detail::createCPUGenerator(place.seed));

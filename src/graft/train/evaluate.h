@@ -8,23 +8,27 @@
 
 namespace graft {
 
-/// Maps a data set's labels onto an artifact's classes by name.
+/// Maps a data set's labels onto an artifact's classes by name. Of numbers, there must be as many as it gives.
 /// @throws Error naming the classes that the artifact does not know.
 void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
 
-/// int64 [N].
+/// int64 [N]; of samples with values (several classes, or numbers) those: double [N, C].
 at::Tensor labels_of(const std::vector<Sample>& samples);
 
-/// Runs an artifact over images on `workers` threads: float [N, classes], in their order, fewer after a stop.
+/// Runs an artifact over images on `workers` threads: its answers, float [N, classes], in their order, fewer after a
+/// stop.
 /// @param progress  called with the number of images done
 /// @throws Error when an image cannot be read, or the stop came before the first batch.
 at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
 
+/// The task of an artifact. @throws Error when it is none that this Graft knows.
+Task task_of(const Predictor& predictor);
+
 /// Runs an artifact over labelled images on `workers` threads. Labels index the artifact's classes; samples must not be
 /// empty.
 /// @param progress  called with the number of images done
-ClassificationMetrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
-                               const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
+Metrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+                 const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
 
 }  // namespace graft

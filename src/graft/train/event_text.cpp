@@ -1,11 +1,17 @@
 #include "graft/train/event_text.h"
 
+#include <algorithm>
 #include <iomanip>
 #include <sstream>
 
 #include "graft/core/short_count.h"
 
 namespace graft {
+namespace {
+
+constexpr std::size_t kShown = 2;  // figures of an epoch
+
+}  // namespace
 
 std::string text_of(const SkippedImage& image) { return "left out: " + image.path.string() + ": " + image.reason; }
 
@@ -20,8 +26,11 @@ std::string text_of(const PhaseRecord& phase) {
 std::string text_of(const EpochRecord& epoch) {
   std::ostringstream text;
   text << std::fixed << "  epoch " << std::setw(3) << epoch.epoch + 1 << "/" << epoch.epochs << std::setprecision(4)
-       << "  loss " << epoch.train_loss << "  val loss " << epoch.validation.loss << std::setprecision(2)
-       << "  accuracy " << 100 * epoch.validation.accuracy << " %" << (epoch.best ? "  best" : "");
+       << "  loss " << epoch.train_loss;
+  const auto& figures = epoch.validation.figures;
+  for (std::size_t i = 0; i < std::min(kShown, figures.size()); ++i)
+    text << "  val " << figures[i].first << " " << figures[i].second;
+  text << (epoch.best ? "  best" : "");
   return std::move(text).str();
 }
 

@@ -5,6 +5,7 @@
 #include "graft/head/build_head.h"
 #include "graft/train/export_model.h"
 #include "graft/train/stored_run.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
@@ -34,7 +35,7 @@ std::map<std::string, at::Tensor> last_tensors(const RunFolder& folder, const St
 Network network_of(const StoredRun& run, const Dataset& dataset) {
   const Recipe& recipe = run.spec.recipe;
   Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(run.spec.environment.trust));
-  auto head = build_head(recipe.head, backbone.num_features(), static_cast<std::int64_t>(dataset.classes.size()), 0);
+  auto head = build_head(recipe.head, backbone.num_features(), head_outputs(dataset), 0);
   return Network(std::move(backbone), std::move(head), c10::kCPU);
 }
 

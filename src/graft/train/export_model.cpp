@@ -14,6 +14,7 @@
 #include "graft/head/build_head.h"
 #include "graft/image/preprocess.h"
 #include "graft/train/evaluate.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
@@ -36,7 +37,7 @@ std::map<std::string, at::Tensor> tensors_of(const torch::jit::Module& module) {
 
 ArtifactMetadata metadata_of(const ModelSource& source) {
   ArtifactMetadata metadata;
-  metadata.task = source.recipe.task;
+  metadata.task = to_string(source.recipe.task);
   metadata.precision = source.precision;
   metadata.classes = source.dataset.classes;
   metadata.input = source.recipe.input;
@@ -57,10 +58,9 @@ ArtifactMetadata metadata_of(const ModelSource& source) {
 torch::jit::Module compose(const ModelSource& source, const ArtifactMetadata& metadata) {
   Backbone backbone = source.network.backbone().reload();
   backbone.set_tensors(under(source.tensors, "backbone."));
-  auto head =
-      build_head(source.recipe.head, backbone.num_features(), static_cast<std::int64_t>(metadata.classes.size()), 0);
+  auto head = build_head(source.recipe.head, backbone.num_features(), head_outputs(source.dataset), 0);
   restore_tensors(tensors_of(head), under(source.tensors, "head."), "head");
-  return compose_artifact(backbone.module(), head, metadata);
+  return compose_artifact(backbone.module(), head, answer_module(source.dataset), metadata);
 }
 
 /// A few validation images as the network sees them.
@@ -90,7 +90,8 @@ ExportedModel measure(const ModelSource& source, const std::filesystem::path& fi
     if (!source.dataset.has(split)) continue;
     const auto samples = source.dataset.of(split);
     const at::Tensor rows = probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
-    exported.metrics[to_string(split)] = to_json(classification_metrics(rows, labels_of(samples), predictor.classes()));
+    exported.metrics[to_string(split)] =
+        to_json(task_row(source.dataset.task).measure(rows, labels_of(samples), predictor.classes(), score_names()));
     if (split == Split::kVal) exported.val_probabilities = rows;
   }
   return exported;

@@ -27,7 +27,7 @@ struct ModelSource {
 struct ExportedModel {
   Json metrics;                  ///< by split, {"val": {…}, "test": {…}}, as measured on the file
   Json images;                   ///< how many by split
-  at::Tensor val_probabilities;  ///< float [N, classes], in the order of dataset.of(Split::kVal)
+  at::Tensor val_probabilities;  ///< the file's answers, float [N, classes], in the order of dataset.of(Split::kVal)
 };
 
 /// Reloads the backbone's file, repeats the surgery, sets the tensors, writes the artifact, reloads and compares it

@@ -4,17 +4,12 @@
 
 #include <limits>
 
-#include "graft/core/option_table.h"
+#include "graft/train/loss_rows.h"
 
 namespace graft {
 namespace {
 
-using Counts = std::vector<std::int64_t>;  // training images of each class
-
-/// In float32 at least.
-at::Tensor widened(const at::Tensor& logits) {
-  return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
-}
+using Counts = TrainingCounts;
 
 Json cross_entropy_options(JsonReader& reader) {
   Json options;
@@ -38,12 +33,6 @@ Loss cross_entropy(const Json& options, const Counts&) {
     const at::Tensor total = of_class ? (of_sample * of_class->index_select(0, targets)).sum() : of_sample.sum();
     return (reduced(at::Reduction::None) * of_sample).sum() / total;
   };
-}
-
-/// The mean of losses [N], each times the weight of its class and of its sample, as cross_entropy_loss takes it.
-at::Tensor weighted_mean(const at::Tensor& losses, const at::Tensor& targets, const LossWeights& weights) {
-  const at::Tensor factors = weights.counts(targets, losses.options());
-  return (losses * factors).sum() / factors.sum();
 }
 
 /// [N], the logarithm of the probability of each sample's class.
@@ -98,9 +87,9 @@ Loss asymmetric(const Json& options, const Counts&) {
   };
 }
 
-at::Tensor doubles(const Counts& class_counts) {
-  TORCH_CHECK(!class_counts.empty(), "a loss for long tails needs to know how many images each class has");
-  return at::tensor(class_counts, at::kDouble).clamp_min(1);
+at::Tensor doubles(const Counts& counts) {
+  TORCH_CHECK(!counts.classes.empty(), "a loss for long tails needs to know how many images each class has");
+  return at::tensor(counts.classes, at::kDouble).clamp_min(1);
 }
 
 Json ldam_options(JsonReader& reader) {
@@ -110,8 +99,8 @@ Json ldam_options(JsonReader& reader) {
 
 /// Label-distribution-aware margins (Cao et al. 2019): the logit of a sample's class less a margin, in proportion to
 /// that class's images to the power of -1/4 and max_m for the rarest; all times s.
-Loss ldam(const Json& options, const Counts& class_counts) {
-  const at::Tensor rarity = doubles(class_counts).pow(-0.25);
+Loss ldam(const Json& options, const Counts& training) {
+  const at::Tensor rarity = doubles(training).pow(-0.25);
   return [s = options.at("s").get<double>(), margins = rarity * (options.at("max_m").get<double>() / rarity.max())](
              const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights) {
     const at::Tensor wide = widened(logits);
@@ -124,8 +113,8 @@ Json logit_adjusted_options(JsonReader& reader) { return {{"tau", reader.number(
 
 /// Cross-entropy of the logits plus tau times the logarithm of each class's part of the images (Menon et al. 2021): the
 /// logits themselves then stand for classes that are equally common.
-Loss logit_adjusted(const Json& options, const Counts& class_counts) {
-  const at::Tensor counts = doubles(class_counts);
+Loss logit_adjusted(const Json& options, const Counts& training) {
+  const at::Tensor counts = doubles(training);
   return [shift = options.at("tau").get<double>() * (counts / counts.sum()).log()](
              const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights) {
     const at::Tensor wide = widened(logits);
@@ -133,35 +122,51 @@ Loss logit_adjusted(const Json& options, const Counts& class_counts) {
   };
 }
 
-struct Row {
-  std::string name;
-  Json (*read_options)(JsonReader& reader);
-  Loss (*make)(const Json& options, const Counts& class_counts);
-};
-
-const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({{"cross_entropy", cross_entropy_options, cross_entropy},
-                                        {"focal", focal_options, focal},
-                                        {"poly1", poly1_options, poly1},
-                                        {"asymmetric", asymmetric_options, asymmetric},
-                                        {"ldam", ldam_options, ldam},
-                                        {"logit_adjusted", logit_adjusted_options, logit_adjusted}});
+const OptionTable<LossRow>& table() {
+  static const OptionTable<LossRow> kTable({{"cross_entropy", cross_entropy_options, cross_entropy},
+                                            {"focal", focal_options, focal},
+                                            {"poly1", poly1_options, poly1},
+                                            {"asymmetric", asymmetric_options, asymmetric},
+                                            {"ldam", ldam_options, ldam},
+                                            {"logit_adjusted", logit_adjusted_options, logit_adjusted},
+                                            bce_loss(),
+                                            asymmetric_multi_label_loss(),
+                                            mse_loss(),
+                                            l1_loss(),
+                                            huber_loss(),
+                                            smooth_l1_loss(),
+                                            coral_loss()});
   return kTable;
 }
 
 }  // namespace
+
+at::Tensor widened(const at::Tensor& logits) {
+  return logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+}
+
+at::Tensor weighted_mean(const at::Tensor& losses, const at::Tensor& targets, const LossWeights& weights) {
+  const at::Tensor factors = weights.counts(targets, losses.options());
+  return (losses * factors).sum() / factors.sum();
+}
 
 LossWeights LossWeights::of(const at::Tensor& rows) const {
   return {classes, samples.defined() ? samples.index_select(0, rows.to(samples.device())) : samples};
 }
 
 at::Tensor LossWeights::counts(const at::Tensor& targets, const at::TensorOptions& options) const {
-  at::Tensor each = at::ones(targets.sizes(), options);
+  at::Tensor each = at::ones({targets.size(0)}, options);
   if (classes.defined()) each = each * classes.to(options).index_select(0, targets);
   return samples.defined() ? each * samples.to(options) : each;
 }
 
 const std::vector<std::string>& loss_names() { return table().names(); }
+
+std::vector<std::string> loss_names(Task task) {
+  std::vector<std::string> names = loss_names();
+  std::erase_if(names, [&](const std::string& name) { return table().at(name).task != task; });
+  return names;
+}
 
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   return table().read<LossSpec>(value, path, problems);
@@ -169,8 +174,8 @@ LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<
 
 Json to_json(const LossSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
 
-Loss make_loss(const LossSpec& spec, const Counts& class_counts) {
-  return table().at(spec.name).make(table().complete(spec), class_counts);
+Loss make_loss(const LossSpec& spec, const std::vector<std::int64_t>& class_counts, std::int64_t images) {
+  return table().at(spec.name).make(table().complete(spec), {class_counts, images});
 }
 
 }  // namespace graft

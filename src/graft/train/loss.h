@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "graft/core/json.h"
+#include "graft/data/dataset.h"
 
 namespace graft {
 
@@ -19,6 +20,8 @@ struct LossSpec {
 const std::vector<std::string>& loss_names();
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems);
 Json to_json(const LossSpec& spec);
+/// Those that serve a task, in the table's order.
+std::vector<std::string> loss_names(Task task);
 
 /// What a training step weighs its samples with; each may be undefined, which stands for all ones.
 struct LossWeights {
@@ -31,10 +34,11 @@ struct LossWeights {
   at::Tensor counts(const at::Tensor& targets, const at::TensorOptions& options) const;
 };
 
-/// (logits [N, C] of any float type, targets [N] int64, weights) -> float32 scalar (float64 of float64 logits), the
-/// weighted mean over the batch.
+/// (logits [N, outputs] of any float type, targets as the task has them (labels_of), weights) -> float32 scalar
+/// (float64 of float64 logits), the weighted mean over the batch.
 using Loss = std::function<at::Tensor(const at::Tensor& logits, const at::Tensor& targets, const LossWeights& weights)>;
-/// @param class_counts  training images of each class, which the losses for long tails need
-Loss make_loss(const LossSpec& spec, const std::vector<std::int64_t>& class_counts = {});
+/// @param class_counts  training images of each class, which some losses need
+/// @param images  training images, all of them
+Loss make_loss(const LossSpec& spec, const std::vector<std::int64_t>& class_counts = {}, std::int64_t images = 0);
 
 }  // namespace graft

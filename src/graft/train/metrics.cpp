@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
 
 namespace graft {
@@ -32,54 +35,114 @@ std::vector<std::vector<std::int64_t>> rows_of(const at::Tensor& matrix) {
   return rows;
 }
 
-}  // namespace
-
-ClassificationMetrics classification_metrics(const at::Tensor& probabilities, const at::Tensor& targets,
-                                             const std::vector<std::string>& classes,
-                                             const std::vector<std::string>& scores) {
-  const auto count = static_cast<std::int64_t>(classes.size());
-  TORCH_CHECK(probabilities.dim() == 2 && probabilities.size(0) > 0 && probabilities.size(1) == count,
-              "probabilities are ", probabilities.sizes(), ", expected [N, ", count, "]");
+void check_shapes(const at::Tensor& probabilities, const at::Tensor& targets, std::int64_t classes) {
+  TORCH_CHECK(probabilities.dim() == 2 && probabilities.size(0) > 0 && probabilities.size(1) == classes,
+              "probabilities are ", probabilities.sizes(), ", expected [N, ", classes, "]");
   TORCH_CHECK(targets.dim() == 1 && targets.size(0) == probabilities.size(0) && targets.scalar_type() == at::kLong,
               "targets are ", targets.scalar_type(), targets.sizes(), ", expected one int64 for each row");
-  const at::NoGradGuard no_grad;
-  const at::Tensor rows = probabilities.to(at::kCPU);
-  const at::Tensor truth = targets.to(at::kCPU);
-  TORCH_CHECK(truth.min().item<std::int64_t>() >= 0 && truth.max().item<std::int64_t>() < count,
+  TORCH_CHECK(targets.min().item<std::int64_t>() >= 0 && targets.max().item<std::int64_t>() < classes,
               "a target is no class index");
+}
 
-  ClassificationMetrics metrics;
-  metrics.images = rows.size(0);
-  metrics.loss = mean_cross_entropy(rows, truth);
-  const at::Tensor confusion = confusion_matrix(truth, rows.argmax(1), count);
-  metrics.confusion = rows_of(confusion);
+struct Means {
+  double accuracy = 0, balanced_accuracy = 0, macro_f1 = 0;
+};
+
+/// Fills per_class from the confusion.
+Means count_classes(Metrics& metrics, const std::vector<std::string>& classes) {
+  Means means;
   std::int64_t correct = 0, occurring = 0, concerned = 0;
   for (std::size_t k = 0; k < classes.size(); ++k) {
-    std::int64_t predicted = 0;
-    ClassMetrics figures{.name = classes[k]};
+    std::int64_t support = 0, predicted = 0;
     for (std::size_t other = 0; other < classes.size(); ++other) {
-      figures.support += metrics.confusion[k][other];
+      support += metrics.confusion[k][other];
       predicted += metrics.confusion[other][k];
     }
     const std::int64_t hits = metrics.confusion[k][k];
-    figures.precision = ratio(hits, predicted);
-    figures.recall = ratio(hits, figures.support);
-    figures.f1 = ratio(2 * hits, figures.support + predicted);
+    metrics.per_class.push_back(class_metrics(classes[k], hits, predicted, support));
     correct += hits;
-    if (figures.support > 0) ++occurring;
-    if (figures.support + predicted > 0) ++concerned;
-    metrics.balanced_accuracy += figures.recall;
-    metrics.macro_f1 += figures.f1;
-    metrics.per_class.push_back(std::move(figures));
+    if (support > 0) ++occurring;
+    if (support + predicted > 0) ++concerned;
+    means.balanced_accuracy += metrics.per_class.back().recall;
+    means.macro_f1 += metrics.per_class.back().f1;
   }
-  metrics.accuracy = ratio(correct, metrics.images);
-  metrics.balanced_accuracy /= static_cast<double>(occurring);
-  metrics.macro_f1 /= static_cast<double>(concerned);
-  metrics.scores = prediction_scores(rows, truth, confusion, scores);
+  means.accuracy = ratio(correct, metrics.images);
+  means.balanced_accuracy /= static_cast<double>(occurring);
+  means.macro_f1 /= static_cast<double>(concerned);
+  return means;
+}
+
+}  // namespace
+
+double Metrics::figure(const std::string& name) const {
+  const auto found = std::find_if(figures.begin(), figures.end(), [&](const auto& one) { return one.first == name; });
+  if (found == figures.end())
+    throw Error({"metric '" + name + "'", "is not defined on these " + std::to_string(images) + " images",
+                 "images that differ in their labels", "more validation images, or another stop.metric"});
+  return found->second;
+}
+
+bool less_is_better(const std::string& figure) {
+  static constexpr std::array kErrors{"loss", "mae", "rmse"};
+  return std::find(kErrors.begin(), kErrors.end(), figure) != kErrors.end();
+}
+
+ClassMetrics class_metrics(const std::string& name, std::int64_t hits, std::int64_t predicted, std::int64_t support) {
+  return {name, support, ratio(hits, predicted), ratio(hits, support), ratio(2 * hits, support + predicted)};
+}
+
+Metrics classification_metrics(const at::Tensor& probabilities, const at::Tensor& targets,
+                               const std::vector<std::string>& classes, const std::vector<std::string>& scores) {
+  const auto count = static_cast<std::int64_t>(classes.size());
+  check_shapes(probabilities, targets, count);
+  const at::NoGradGuard no_grad;
+  const at::Tensor rows = probabilities.to(at::kCPU), truth = targets.to(at::kCPU);
+  const at::Tensor confusion = confusion_matrix(truth, rows.argmax(1), count);
+  Metrics metrics;
+  metrics.images = rows.size(0);
+  metrics.confusion = rows_of(confusion);
+  const Means means = count_classes(metrics, classes);
+  metrics.figures = {{"accuracy", means.accuracy},
+                     {"loss", mean_cross_entropy(rows, truth)},
+                     {"balanced_accuracy", means.balanced_accuracy},
+                     {"macro_f1", means.macro_f1}};
+  const Figures wanted = prediction_scores(rows, truth, confusion, scores);
+  metrics.figures.insert(metrics.figures.end(), wanted.begin(), wanted.end());
   return metrics;
 }
 
-Json to_json(const ClassificationMetrics& metrics) {
+Metrics ordinal_metrics(const at::Tensor& probabilities, const at::Tensor& targets,
+                        const std::vector<std::string>& classes, const std::vector<std::string>& scores) {
+  Metrics metrics = classification_metrics(probabilities, targets, classes, scores);
+  const auto count = static_cast<double>(metrics.images);
+  std::vector<double> truth(classes.size(), 0), predicted(classes.size(), 0);
+  const auto each_pair = [&](const auto& visit) {
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      for (std::size_t j = 0; j < classes.size(); ++j) {
+        const double apart = static_cast<double>(i) - static_cast<double>(j);
+        visit(i, j, apart, static_cast<double>(metrics.confusion[i][j]));
+      }
+  };
+  double distance = 0, found = 0, chance = 0;
+  each_pair([&](std::size_t i, std::size_t j, double apart, double images) {
+    truth[i] += images;
+    predicted[j] += images;
+    distance += std::abs(apart) * images;
+    found += apart * apart * images;
+  });
+  each_pair([&](std::size_t i, std::size_t j, double apart, double) {
+    chance += apart * apart * truth[i] * predicted[j] / count;
+  });
+  Figures own{{"mae", distance / count}};
+  if (chance > 0) own.emplace_back("quadratic_kappa", 1 - found / chance);
+  metrics.figures.insert(metrics.figures.begin() + 1, own.begin(), own.end());
+  return metrics;
+}
+
+Json to_json(const Metrics& metrics) {
+  Json json{{"images", metrics.images}};
+  for (const auto& [name, value] : metrics.figures) json[name] = value;
+  if (metrics.per_class.empty()) return json;
   Json classes = Json::array(), per_class = Json::array();
   for (const auto& figures : metrics.per_class) {
     classes.push_back(figures.name);
@@ -89,15 +152,9 @@ Json to_json(const ClassificationMetrics& metrics) {
                          {"recall", figures.recall},
                          {"f1", figures.f1}});
   }
-  Json json{{"images", metrics.images},
-            {"accuracy", metrics.accuracy},
-            {"loss", metrics.loss},
-            {"balanced_accuracy", metrics.balanced_accuracy},
-            {"macro_f1", metrics.macro_f1}};
-  for (const auto& [name, value] : metrics.scores) json[name] = value;
   json["classes"] = std::move(classes);
   json["per_class"] = std::move(per_class);
-  json["confusion"] = metrics.confusion;
+  if (!metrics.confusion.empty()) json["confusion"] = metrics.confusion;
   return json;
 }
 

@@ -16,7 +16,7 @@ struct EpochRecord {
   std::int64_t epochs = 0;   ///< of the phase
   double learning_rate = 0;  ///< of the epoch's last step, before a group's scale
   double train_loss = 0;
-  ClassificationMetrics validation;
+  Metrics validation;
   bool best = false;   ///< the best of the run so far
   double seconds = 0;  ///< in all the processes that ran a part of it
 };

@@ -12,12 +12,12 @@
 #include "graft/train/pixel_statistics.h"
 #include "graft/train/step_format.h"
 #include "graft/train/stored_run.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
 
 std::uint64_t head_seed(const Recipe& recipe) { return derive_seed(recipe.seed, "initialisation"); }
-
 
 Dataset load_data(RunSpec& spec, const PreparedRun::Listener& listener) {
   Dataset dataset = load_run_data(spec, listener.skipped_image, listener.message);
@@ -31,8 +31,8 @@ Network make_network(const RunSpec& spec, const Dataset& dataset, c10::Device de
   Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(spec.environment.trust));
   listener.message(backbone.summary());
   for (const auto& note : backbone.notes()) listener.message("note: " + note);
-  auto head = build_head(recipe.head, backbone.num_features(), static_cast<std::int64_t>(dataset.classes.size()),
-                         head_seed(recipe), dataset.class_counts(Split::kTrain));
+  auto head = build_head(recipe.head, backbone.num_features(), head_outputs(dataset), head_seed(recipe),
+                         dataset.class_counts(Split::kTrain));
   return {std::move(backbone), std::move(head), device};
 }
 
@@ -91,6 +91,7 @@ FrozenActivations::Options activation_options(const RunSpec& spec, const std::st
 
 PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
     : dataset(load_data(spec, listener)),
+      answer(answer_module(dataset)),
       network(make_network(spec, dataset, device, listener)),
       selections(select_all(spec.recipe, network)),
       memory(memory_given > 0 ? memory_given : available_memory() / 2),

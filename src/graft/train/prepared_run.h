@@ -32,6 +32,7 @@ class PreparedRun {
   PreparedRun& operator=(const PreparedRun&) = delete;
 
   Dataset dataset;
+  torch::jit::Module answer;  ///< answer_module, on the CPU
   Network network;
   std::vector<TrainSelection> selections;        ///< one a phase
   std::map<std::string, at::Tensor> pretrained;  ///< tensors() before training, where a phase's penalty holds to them

@@ -5,6 +5,7 @@
 #include "graft/core/error.h"
 #include "graft/core/names.h"
 #include "graft/train/recipe.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
@@ -16,13 +17,12 @@ bool is_section(const std::string& key) {
 }
 
 constexpr const char* kCommon = R"({
-  "graft": 1, "seed": 0, "task": "single_label", "device": "auto", "precision": "auto", "threads": 0,
-  "data": {"val": 0.2, "batch_size": 32, "balance": "none", "on_bad_image": "skip", "augment": {"transforms": []}},
+  "graft": 1, "seed": 0, "device": "auto", "precision": "auto", "threads": 0,
+  "data": {"val": 0.2, "classes": [], "batch_size": 32, "balance": "none", "on_bad_image": "skip", "augment": {"transforms": []}},
   "cache": {"activations": "auto", "views": 1},
   "head": [{"batch_norm": {}}, {"dropout": 0.25}, {"linear": 256, "init": "kaiming_normal"}, {"activation": "relu"},
            {"batch_norm": {}}, {"dropout": 0.5}, {"linear": "classes"}],
-  "loss": {"cross_entropy": {"label_smoothing": 0.1}},
-  "stop": {"metric": "accuracy", "patience": 0}
+  "stop": {"patience": 0}
 })";
 
 constexpr const char* kProbe = R"({
@@ -112,11 +112,28 @@ const std::vector<std::string>& preset_names() {
   return kNames;
 }
 
-Json preset_recipe(const std::string& name) {
+std::string task_in(const Json& recipe) {
+  const bool says = recipe.is_object() && recipe.contains("task") && recipe["task"].is_string();
+  const std::string name = says ? recipe["task"].get<std::string>() : "";
+  // A name that is none is a problem of the recipe's, which its reader reports with all others.
+  const auto& names = task_names();
+  return std::find(names.begin(), names.end(), name) == names.end() ? names.front() : name;
+}
+
+Json preset_recipe(const std::string& name, const std::string& task) {
   for (const auto& preset : presets()) {
     if (preset.name != name) continue;
+    const TaskRow& row = task_row(task_named(task));
     Json json = parse_json(kCommon, "preset");
+    json["task"] = task;
+    json["loss"] = row.loss;
+    json["stop"]["metric"] = row.metrics.front();
     lay_over(json, parse_json(preset.json, "preset " + name));
+    const std::string loss = json["loss"].begin().key();
+    const auto losses = loss_names(row.task);
+    if (std::find(losses.begin(), losses.end(), loss) == losses.end())
+      throw Error({"preset '" + name + "'", "trains by " + loss + ", beside task " + task, "task single_label",
+                   "preset probe serves every task"});
     return json;
   }
   throw Error(

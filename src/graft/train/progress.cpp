@@ -1,5 +1,7 @@
 #include "graft/train/progress.h"
 
+#include "graft/train/metrics.h"
+
 namespace graft {
 namespace {
 
@@ -15,7 +17,7 @@ Json to_json(const Best& best) {
 }
 
 bool is_better(const std::string& metric, double value, double than) {
-  return metric == "loss" ? value < than : value > than;
+  return less_is_better(metric) ? value < than : value > than;
 }
 
 std::vector<double> values_of(const Json& history, const std::string& phase, const std::string& metric) {

@@ -5,6 +5,8 @@
 #include "graft/core/error.h"
 #include "graft/core/names.h"
 #include "graft/train/full_batch.h"
+#include "graft/train/task.h"
+#include "graft/train/task_problems.h"
 
 namespace graft {
 namespace {
@@ -85,6 +87,7 @@ void read_phases(JsonReader& reader, Recipe& recipe) {
 void read_data(JsonReader reader, Recipe& recipe) {
   recipe.val = reader.number("val", recipe.val, {.low = 0, .high = 1, .low_open = true, .high_open = true});
   recipe.batch_size = reader.integer("batch_size", recipe.batch_size, Range::between(2, 65536));
+  recipe.classes = reader.strings("classes", {});
   if (const Json* balance = reader.member("balance"))
     recipe.balance = read_balance_spec(*balance, reader.path_of("balance"), reader.problems());
   recipe.on_bad_image =
@@ -137,7 +140,8 @@ void read_input(JsonReader& reader, Recipe& recipe) {
 }
 
 void read_stop(JsonReader reader, Recipe& recipe) {
-  recipe.stop.metric = reader.choice("metric", recipe.stop.metric, stop_metrics());
+  const auto& metrics = task_row(recipe.task).metrics;
+  recipe.stop.metric = reader.choice("metric", metrics.front(), metrics);
   recipe.stop.patience = reader.integer("patience", recipe.stop.patience, Range::between(0, 100000));
   reader.finish();
 }
@@ -158,19 +162,13 @@ Json phase_json(const Phase& phase) {
 
 }  // namespace
 
-const std::vector<std::string>& stop_metrics() {
-  static const std::vector<std::string> kNames{"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc",
-                                               "loss"};
-  return kNames;
-}
-
 Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   std::vector<Problem> problems;
   JsonReader reader(json, "", problems);
   Recipe recipe;
   reader.integer("graft", kFormat, Range::between(kFormat, kFormat));
   recipe.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, Range::between(0, 9007199254740992.0)));
-  recipe.task = reader.choice("task", recipe.task, std::vector<std::string>{"single_label"});
+  recipe.task = task_named(reader.choice("task", to_string(recipe.task), task_names()));
   recipe.device = reader.string("device", recipe.device);
   recipe.precision = reader.choice("precision", recipe.precision, std::vector<std::string>{"auto", "fp32"});
   recipe.threads = static_cast<int>(reader.integer("threads", 0, Range::between(0, 1024)));
@@ -180,10 +178,12 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   read_cache(reader.object("cache"), recipe);
   if (const Json& head = required(reader, "head"); !head.is_null())
     recipe.head = read_head_spec(head, "head", problems);
-  if (const Json* loss = reader.member("loss")) recipe.loss = read_loss_spec(*loss, "loss", problems);
+  const Json* loss = reader.member("loss");
+  recipe.loss = read_loss_spec(loss == nullptr ? task_row(recipe.task).loss : *loss, "loss", problems);
   read_phases(reader, recipe);
   read_stop(reader.object("stop"), recipe);
   reader.finish();
+  if (problems.empty()) problems = task_problems(recipe);
   if (problems.empty()) problems = full_batch_problems(recipe);
   if (problems.empty()) problems = mix_problems(recipe);
   if (!problems.empty()) throw Error(problems);
@@ -191,7 +191,7 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
 }
 
 Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
-  Json json{{"graft", kFormat},        {"seed", recipe.seed},           {"task", recipe.task},
+  Json json{{"graft", kFormat},        {"seed", recipe.seed},           {"task", to_string(recipe.task)},
             {"device", recipe.device}, {"precision", recipe.precision}, {"threads", recipe.threads}};
   json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
                       {"sha256", recipe.backbone_sha256},
@@ -202,6 +202,7 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   if (recipe.mean_of_data) json["input"]["mean"] = "data";
   if (recipe.std_of_data) json["input"]["std"] = "data";
   json["data"] = {{"val", recipe.val},
+                  {"classes", recipe.classes},
                   {"batch_size", recipe.batch_size},
                   {"balance", to_json(recipe.balance)},
                   {"on_bad_image", kBadImageNames[static_cast<std::size_t>(recipe.on_bad_image)]},

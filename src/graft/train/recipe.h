@@ -41,13 +41,11 @@ struct StopRule {
   std::string metric = "accuracy";
   std::int64_t patience = 0;
 };
-/// Metrics that `stop.metric` takes, and whether more is better.
-const std::vector<std::string>& stop_metrics();
 
 /// Everything that decides a run but its data. JSON form: docs/recipe.md.
 struct Recipe {
   std::uint64_t seed = 0;
-  std::string task = "single_label";
+  Task task = Task::kSingleLabel;
   std::string device = "auto";
   std::string precision = "auto";
   int threads = 0;                 ///< 0: one a core
@@ -59,6 +57,7 @@ struct Recipe {
   bool mean_of_data = false;  ///< input.mean is "data": that of the training photos, which a run puts there first
   bool std_of_data = false;
   double val = 0.2;
+  std::vector<std::string> classes;  ///< the order of an ordinal task's classes; none: see LabelOptions
   std::int64_t batch_size = 32;
   BalanceSpec balance;
   OnBadImage on_bad_image = OnBadImage::kSkip;
@@ -84,8 +83,11 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base);
 
 /// "probe", "linear", "finetune", "gradual".
 const std::vector<std::string>& preset_names();
-/// A preset's recipe without "backbone" and "input". @throws Error on an unknown name.
-Json preset_recipe(const std::string& name);
+/// A preset's recipe for a task, without "backbone" and "input". @throws Error on an unknown name, or where the preset
+/// does not serve the task.
+Json preset_recipe(const std::string& name, const std::string& task = "single_label");
+/// The task that a recipe, or a part of one, says; single_label where it says none.
+std::string task_in(const Json& recipe);
 
 /// Lays `over` on top of `json`: the recipe's sections are merged key by key, everything else is replaced.
 void lay_over(Json& json, const Json& over);

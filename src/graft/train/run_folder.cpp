@@ -9,6 +9,7 @@
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "graft/core/names.h"
+#include "graft/data/labels.h"
 
 namespace graft {
 
@@ -47,8 +48,8 @@ std::string RunFolder::csv_path(const std::filesystem::path& image) const {
 void RunFolder::write_split(const Dataset& dataset) const {
   std::string text = "path,label,split,sha256\n";
   for (const auto& sample : dataset.samples)
-    text += csv_path(sample.path) + "," + csv_cell(dataset.classes[static_cast<std::size_t>(sample.label)]) + "," +
-            to_string(*sample.split) + "," + sample.hash + "\n";
+    text += csv_path(sample.path) + "," + csv_cell(label_text(dataset, sample)) + "," + to_string(*sample.split) + "," +
+            sample.hash + "\n";
   replace_file(split(), text);
 }
 
@@ -58,24 +59,23 @@ void RunFolder::write_skipped(const Dataset& dataset) const {
   replace_file(skipped(), text);
 }
 
-void RunFolder::write_predictions(const Dataset& dataset, const at::Tensor& probabilities) const {
+void RunFolder::write_predictions(const Dataset& dataset, const at::Tensor& answers) const {
   const auto samples = dataset.of(Split::kVal);
-  TORCH_CHECK(probabilities.dim() == 2 && probabilities.size(0) == static_cast<std::int64_t>(samples.size()),
-              "probabilities are ", probabilities.sizes(), ", expected a row for each of ", samples.size(), " images");
+  TORCH_CHECK(answers.dim() == 2 && answers.size(0) == static_cast<std::int64_t>(samples.size()), "answers are ",
+              answers.sizes(), ", expected a row for each of ", samples.size(), " images");
+  const bool numbers = dataset.task == Task::kRegression;  // which `predicted` holds already
   std::ostringstream text;
   text.imbue(std::locale::classic());
   text << std::fixed << std::setprecision(6) << "path,label,predicted";
-  for (const auto& name : dataset.classes) text << "," << csv_cell("p_" + name);
+  for (const auto& name : dataset.classes)
+    if (!numbers) text << "," << csv_cell("p_" + name);
   text << "\n";
-  const at::Tensor rows = probabilities.to(at::kCPU, at::kFloat).contiguous();
-  const auto name_of = [&](std::int64_t label) {
-    return csv_cell(dataset.classes.at(static_cast<std::size_t>(label)));
-  };
+  const at::Tensor rows = answers.to(at::kCPU, at::kFloat).contiguous();
   for (std::size_t i = 0; i < samples.size(); ++i) {
     const at::Tensor row = rows[static_cast<std::int64_t>(i)];
-    text << csv_path(samples[i].path) << "," << name_of(samples[i].label) << ","
-         << name_of(row.argmax().item<std::int64_t>());
-    for (std::int64_t c = 0; c < row.size(0); ++c) text << "," << row.const_data_ptr<float>()[c];
+    text << csv_path(samples[i].path) << "," << csv_cell(label_text(dataset, samples[i])) << ","
+         << csv_cell(answer_text(dataset, row));
+    for (std::int64_t c = 0; !numbers && c < row.size(0); ++c) text << "," << row.const_data_ptr<float>()[c];
     text << "\n";
   }
   replace_file(predictions(), std::move(text).str());

@@ -38,10 +38,10 @@ class RunFolder {
   void write_split(const Dataset& dataset) const;
   /// One line an image that was left out: path relative to the folder, reason.
   void write_skipped(const Dataset& dataset) const;
-  /// One line a validation image: path relative to the folder, label, what was predicted, the probability of each
-  /// class.
-  /// @param probabilities  float [N, classes], in the order of dataset.of(Split::kVal)
-  void write_predictions(const Dataset& dataset, const at::Tensor& probabilities) const;
+  /// One line a validation image: path relative to the folder, label, what was predicted (answer_text), and where there
+  /// are classes the probability of each.
+  /// @param answers  float [N, classes], in the order of dataset.of(Split::kVal)
+  void write_predictions(const Dataset& dataset, const at::Tensor& answers) const;
   /// One JSON line an epoch.
   void write_history(const Json& records) const;
 

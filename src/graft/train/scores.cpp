@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "graft/core/names.h"
+#include "graft/train/ranking.h"
 
 namespace graft {
 namespace {
@@ -59,42 +60,18 @@ Score top_5(const Predictions& given) {
   return (ahead.sum(1) < 5).to(at::kDouble).mean().item<double>();
 }
 
-/// The images of a class and all others as the threshold falls to each distinct probability.
-struct Curve {
-  at::Tensor hits, false_alarms;  // double [thresholds]
-};
-
-Curve curve_of(const Predictions& given, std::int64_t k) {
-  const auto [values, order] = given.probabilities.select(1, k).sort(0, /*descending=*/true);
-  const at::Tensor hits = given.targets.eq(k).to(at::kDouble).index_select(0, order).cumsum(0);
-  const at::Tensor last_of_ties = at::cat({values.slice(0, 1) != values.slice(0, 0, -1), at::ones({1}, at::kBool)});
-  const at::Tensor at_threshold = last_of_ties.nonzero().squeeze(1);
-  const at::Tensor seen = at_threshold.to(at::kDouble) + 1;
-  const at::Tensor found = hits.index_select(0, at_threshold);
-  return {found, seen - found};
-}
-
-Score mean_over_classes(const Predictions& given, double (*area)(const Curve& curve)) {
+/// Of a class against the rest.
+Score mean_over_classes(const Predictions& given, double (*area)(const at::Tensor& scores, const at::Tensor& hits)) {
   if (!every_class_occurs(given)) return std::nullopt;
   double sum = 0;
-  for (std::int64_t k = 0; k < classes(given); ++k) sum += area(curve_of(given, k));
+  for (std::int64_t k = 0; k < classes(given); ++k)
+    sum += area(given.probabilities.select(1, k), given.targets.eq(k).to(at::kDouble));
   return sum / static_cast<double>(classes(given));
 }
 
-Score auroc(const Predictions& given) {
-  return mean_over_classes(given, [](const Curve& curve) {
-    const at::Tensor start = at::zeros({1}, at::kDouble);
-    const at::Tensor recall = at::cat({start, curve.hits / curve.hits[-1]});
-    return at::trapezoid(recall, at::cat({start, curve.false_alarms / curve.false_alarms[-1]})).item<double>();
-  });
-}
+Score auroc(const Predictions& given) { return mean_over_classes(given, area_under_roc); }
 
-Score average_precision(const Predictions& given) {
-  return mean_over_classes(given, [](const Curve& curve) {
-    const at::Tensor gained = at::diff(at::cat({at::zeros({1}, at::kDouble), curve.hits / curve.hits[-1]}));
-    return (gained * curve.hits / (curve.hits + curve.false_alarms)).sum().item<double>();
-  });
-}
+Score average_precision(const Predictions& given) { return mean_over_classes(given, area_under_precision_recall); }
 
 Score brier(const Predictions& given) {
   const at::Tensor one_hot = at::one_hot(given.targets, classes(given)).to(at::kDouble);
@@ -132,11 +109,11 @@ const std::vector<Row>& table() {
 
 std::vector<std::string> score_names() { return names_of(table()); }
 
-Scores prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets, const at::Tensor& confusion,
-                         const std::vector<std::string>& names) {
+Figures prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets, const at::Tensor& confusion,
+                          const std::vector<std::string>& names) {
   const at::NoGradGuard no_grad;
   const Predictions given{probabilities.to(at::kDouble), targets, confusion.to(at::kDouble)};
-  Scores scores;
+  Figures scores;
   for (const auto& row : table()) {
     if (std::find(names.begin(), names.end(), row.name) == names.end()) continue;
     if (const Score score = row.score(given)) scores.emplace_back(row.name, *score);

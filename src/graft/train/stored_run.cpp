@@ -3,6 +3,7 @@
 #include "graft/core/error.h"
 #include "graft/core/hash.h"
 #include "graft/core/runtime.h"
+#include "graft/data/labels.h"
 
 namespace graft {
 namespace {
@@ -32,8 +33,13 @@ StoredRun read_stored_run(const RunFolder& folder, RunEnvironment environment) {
 Dataset load_run_data(const RunSpec& spec, const std::function<void(const SkippedImage&)>& on_skipped,
                       const std::function<void(const std::string&)>& on_message) {
   const auto indexes = spec.recipe.activations == "off" ? std::filesystem::path() : spec.environment.image_indexes;
-  Dataset dataset = load_dataset(
-      spec.data, {spec.recipe.val, spec.recipe.on_bad_image, thread_count(), on_skipped, indexes, on_message});
+  Dataset dataset = load_dataset(spec.data, {spec.recipe.val,
+                                             spec.recipe.on_bad_image,
+                                             thread_count(),
+                                             on_skipped,
+                                             indexes,
+                                             on_message,
+                                             {spec.recipe.task, spec.recipe.classes}});
   if (dataset.of(Split::kTrain).size() < 2)
     throw Error({"data '" + spec.data.string() + "'", "has fewer than two training images", "at least two", ""});
   return dataset;
@@ -56,7 +62,7 @@ void check_backbone_file(const Recipe& recipe) {
 std::string digest_of(const Dataset& dataset) {
   Sha256 hash;
   for (const auto& sample : dataset.samples)
-    hash.update(sample.hash + " " + std::to_string(sample.label) + " " + to_string(*sample.split) + "\n");
+    hash.update(sample.hash + " " + label_text(dataset, sample) + " " + to_string(*sample.split) + "\n");
   return hash.hex();
 }
 

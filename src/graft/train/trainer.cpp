@@ -23,6 +23,7 @@
 #include "graft/train/stopwatch.h"
 #include "graft/train/stored_run.h"
 #include "graft/train/take_gradient.h"
+#include "graft/train/task.h"
 #include "graft/train/training_samples.h"
 
 namespace graft {
@@ -150,8 +151,8 @@ class Trainer::Run {
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    loss_ = {make_loss(recipe().loss, class_counts), labels_of(samples),
-             loss_weights(recipe().balance, samples, class_counts)};
+    loss_ = {make_loss(recipe().loss, class_counts, static_cast<std::int64_t>(samples.size())),
+             training_targets(parts().dataset), loss_weights(recipe().balance, samples, class_counts)};
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
@@ -263,7 +264,7 @@ class Trainer::Run {
   }
 
   /// The figures of the weights that the phase keeps; nothing when a stop was asked for.
-  std::optional<ClassificationMetrics> validate() {
+  std::optional<Metrics> validate() {
     if (!average_) return measure();
     average_->exchange();
     const auto metrics = estimate_statistics() ? measure() : std::nullopt;
@@ -280,7 +281,7 @@ class Trainer::Run {
                                    stop_);
   }
 
-  std::optional<ClassificationMetrics> measure() {
+  std::optional<Metrics> measure() {
     torch::NoGradGuard no_grad;
     parts().network.eval();
     std::vector<at::Tensor> rows;
@@ -288,17 +289,18 @@ class Trainer::Run {
     parts().val.for_each_batch(
         batches_in_order(parts().val.samples().size(), recipe().batch_size), 0,
         [&](at::Tensor activations, const auto& batch) {
-          rows.push_back(at::softmax(parts().network.logits(std::move(activations)).to(at::kFloat), 1).cpu());
+          const at::Tensor outputs = parts().network.logits(std::move(activations)).to(at::kCPU, at::kFloat);
+          rows.push_back(parts().answer.forward({outputs}).toTensor());
           done += static_cast<std::int64_t>(batch.size());
         },
         frozen_progress(), stop_);
     if (done != static_cast<std::int64_t>(parts().val.samples().size())) return std::nullopt;
-    return classification_metrics(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes,
-                                  {recipe().stop.metric});
+    return task_row(recipe().task)
+        .measure(at::cat(rows), labels_of(parts().val.samples()), parts().dataset.classes, {recipe().stop.metric});
   }
 
-  void record_epoch(const ClassificationMetrics& metrics) {
-    const double value = to_json(metrics).at(recipe().stop.metric).get<double>();
+  void record_epoch(const Metrics& metrics) {
+    const double value = metrics.figure(recipe().stop.metric);
     const bool best =
         best_.offer(average_ ? average_->tensors() : parts().tensors(), recipe().stop.metric, value, progress_);
     const auto images = static_cast<double>(parts().train.samples().size() + parts().val.samples().size());
@@ -315,15 +317,10 @@ class Trainer::Run {
                                  {"epoch", record.epoch + 1},
                                  {"step", steps_before() + steps_per_epoch_},
                                  {"lr", learning_rates(record.learning_rate)},
-                                 {"train_loss", record.train_loss},
-                                 {"val_loss", metrics.loss},
-                                 {"val_accuracy", metrics.accuracy},
-                                 {"val_balanced_accuracy", metrics.balanced_accuracy},
-                                 {"val_macro_f1", metrics.macro_f1},
-                                 {"best", best},
-                                 {"seconds", record.seconds},
-                                 {"images_per_second", images / record.seconds}});
-    progress_.history.back()["val_" + recipe().stop.metric] = value;
+                                 {"train_loss", record.train_loss}});
+    Json& written = progress_.history.back();
+    for (const auto& [name, figure] : metrics.figures) written["val_" + name] = figure;
+    written.update({{"best", best}, {"seconds", record.seconds}, {"images_per_second", images / record.seconds}});
     tell(&Observer::on_epoch, record);
   }
 

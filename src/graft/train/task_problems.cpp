@@ -1,0 +1,57 @@
+#include "graft/train/task_problems.h"
+
+#include <algorithm>
+
+#include "graft/core/names.h"
+
+namespace graft {
+namespace {
+
+/// Collects what stands beside a task and does not go with it.
+class Misfits {
+ public:
+  explicit Misfits(Task task) : beside_(" beside task " + to_string(task)) {}
+  void add(const std::string& key, const std::string& found, const std::string& expected) {
+    problems.push_back({key, "is " + found + beside_, expected, ""});
+  }
+  std::vector<Problem> problems;
+
+ private:
+  std::string beside_;
+};
+
+void check_head(const Recipe& recipe, Misfits& misfits) {
+  if (recipe.head.layers.empty()) return;
+  const auto& [kind, last] = recipe.head.layers.back();
+  const std::string place = "head[" + std::to_string(recipe.head.layers.size() - 1) + "]";
+  const bool ordinal = recipe.task == Task::kOrdinal;
+  if (ordinal && kind != "linear")
+    return misfits.add(place, last.dump(),
+                       "{\"linear\": \"classes\"}: a score with a threshold for each class but one");
+  const Json bias = last.value("bias", Json(true));
+  if (ordinal && bias == false) misfits.add(place + ".bias", "false", "true, \"prior\" or a number: the thresholds");
+  if (bias == "prior" && (recipe.task == Task::kMultiLabel || recipe.task == Task::kRegression))
+    misfits.add(place + ".bias", "\"prior\"", "true, false or a number");
+}
+
+}  // namespace
+
+std::vector<Problem> task_problems(const Recipe& recipe) {
+  Misfits misfits(recipe.task);
+  const auto losses = loss_names(recipe.task);
+  if (std::find(losses.begin(), losses.end(), recipe.loss.name) == losses.end())
+    misfits.add("loss", recipe.loss.name, join(losses));
+  check_head(recipe, misfits);
+  const bool one_class_each = recipe.task == Task::kSingleLabel || recipe.task == Task::kOrdinal;
+  if (recipe.balance.name != "none" && !one_class_each)
+    misfits.add("data.balance", recipe.balance.name, "none: photos are not of one class each");
+  if (!recipe.classes.empty() && recipe.task != Task::kOrdinal)
+    misfits.add("data.classes", "given", "none: classes are in order of name");
+  for (std::size_t i = 0; i < recipe.phases.size(); ++i)
+    if (recipe.phases[i].optimizer.full_batch() && recipe.task != Task::kSingleLabel)
+      misfits.add("phases[" + std::to_string(i) + "].optimizer", recipe.phases[i].optimizer.name,
+                  "an optimizer of single steps");
+  return misfits.problems;
+}
+
+}  // namespace graft

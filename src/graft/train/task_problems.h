@@ -1,0 +1,12 @@
+#pragma once
+#include <vector>
+
+#include "graft/train/recipe.h"
+
+namespace graft {
+
+/// What of a recipe does not go with its task: a loss, a head's end, a balance, an order of classes, an optimizer over
+/// all images.
+std::vector<Problem> task_problems(const Recipe& recipe);
+
+}  // namespace graft
