@@ -216,10 +216,6 @@ class Trainer::Run {
         derive_seed(recipe().seed, "order", progress_.phase, static_cast<std::uint64_t>(progress_.epoch)));
   }
 
-  std::function<void(std::size_t done, std::size_t total)> frozen_progress() {
-    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
-  }
-
   bool train_epoch() {
     const Batches all = epoch_order();
     const Batches rest(all.begin() + progress_.step, all.end());
