@@ -487,7 +487,7 @@ def statistics():
 
 
 MIXES = {
-    "mixup": {}, "mixup_low": {"mixup": {"alpha": 0.2}}, "cutmix": {}, "cutmix_high": {"cutmix": {"alpha": 4}},
+    "mixup": {}, "mixup_low": {"mixup": {"alpha": 0.2}}, "cutmix": {}, "cutmix_high": {"cutmix": {"alpha": 4.0}},
     "mixup_cutmix": {},
     "mixup_cutmix_often": {"mixup_cutmix": {"mixup_alpha": 0.8, "cutmix_alpha": 0.5, "switch_prob": 0.9}},
 }
