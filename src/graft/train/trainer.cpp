@@ -135,7 +135,7 @@ class Trainer::Run {
 
   /// Before the first step of the run. False when a stop was asked for.
   bool prepare_head() {
-    if (progress_.phase > 0 || progress_.epoch > 0 || progress_.step > 0) return true;
+    if (!progress_.at_start()) return true;
     return fit_head(parts().network, recipe().head, parts().train, recipe().batch_size, frozen_progress(), stop_);
   }
 
@@ -214,10 +214,6 @@ class Trainer::Run {
   Batches epoch_order() const {
     return (*epoch_batches_)(
         derive_seed(recipe().seed, "order", progress_.phase, static_cast<std::uint64_t>(progress_.epoch)));
-  }
-
-  std::function<void(std::size_t done, std::size_t total)> frozen_progress() {
-    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
   }
 
   bool train_epoch() {
