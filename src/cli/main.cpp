@@ -24,7 +24,8 @@ constexpr int kUsage = 2;
 
 /// Whether a command computes with a team of threads for longer than it takes to start the program twice.
 bool computes_in_a_team(std::string_view command) {
-  static constexpr std::array<std::string_view, 5> kCommands{"train", "evaluate", "inspect", "export", "verify"};
+  static constexpr std::array<std::string_view, 6> kCommands{"train",   "lr-find", "evaluate",
+                                                             "inspect", "export",  "verify"};
   return std::find(kCommands.begin(), kCommands.end(), command) != kCommands.end();
 }
 
@@ -46,7 +47,7 @@ int run(int argc, char** argv) {
   for (const auto add :
        {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict, graft::cli::add_inspect,
         graft::cli::add_export, graft::cli::add_verify, graft::cli::add_audit, graft::cli::add_models,
-        graft::cli::add_cache, graft::cli::add_recipe, graft::cli::add_find_engine})
+        graft::cli::add_cache, graft::cli::add_lr_find, graft::cli::add_recipe, graft::cli::add_find_engine})
     add(program, outcome);
   try {
     program.parse(argc, argv);

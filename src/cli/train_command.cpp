@@ -2,18 +2,13 @@
 #include "command.h"
 #include "console.h"
 #include "engine_probe.h"
-#include "features_flags.h"
 #include "format.h"
-#include "graft/backbone/backbone.h"
-#include "graft/core/files.h"
-#include "graft/core/hash.h"
-#include "graft/core/names.h"
 #include "graft/train/run_folder.h"
 #include "graft/train/trainer.h"
 #include "home.h"
+#include "run_options.h"
 #include "signals.h"
 #include "train_console.h"
-#include "trust_flag.h"
 
 namespace graft::cli {
 namespace {
@@ -21,54 +16,13 @@ namespace {
 namespace fs = std::filesystem;
 
 struct TrainOptions {
-  std::string data, backbone, preset, recipe, out, device, resume;
-  std::vector<std::string> set;
-  std::int64_t seed = -1;
-  int threads = -1;
-  FeaturesFlags features;
+  RunOptions run;
+  std::string out, resume;
   bool quiet = false;
-  Trust trust = Trust::kScan;
 };
 
 RunEnvironment environment_of(const TrainOptions& options) {
-  return {options.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
-}
-
-/// Preset, card, recipe, --set, flags: each laid over what came before.
-RunSpec make_spec(const TrainOptions& options) {
-  const Json own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
-  const fs::path base = options.recipe.empty() ? fs::path() : fs::path(options.recipe).parent_path();
-  Json over = own;
-  for (const auto& assignment : options.set) set_key(over, assignment);
-  Json recipe = preset_recipe(options.preset.empty() ? "probe" : options.preset, task_in(over));
-  // The backbone decides the input's defaults, so it is looked up first.
-  std::string name = options.backbone;
-  if (name.empty() && over.contains("backbone") && over["backbone"].is_object()) {
-    const std::string file = over["backbone"].value("file", "");
-    name = file.empty() || fs::path(file).is_absolute() ? file : (base / file).string();
-  }
-  if (name.empty())
-    throw Error({"backbone", "none is named", "--backbone NAME or FILE", "graft models lists the names"});
-  const ChosenBackbone chosen = choose_backbone(name);
-  if (const auto input = known_input(chosen, options.trust)) recipe["input"] = to_json(*input);
-  if (!own.is_object())
-    throw Error({"recipe '" + options.recipe + "'", "is no JSON object", "a recipe", "graft recipe prints one"});
-  lay_over(recipe, own);
-  for (const auto& assignment : options.set) set_key(recipe, assignment);
-  if (!options.backbone.empty() || !recipe["backbone"].contains("sha256") || recipe["backbone"]["sha256"] == "")
-    recipe["backbone"]["sha256"] = sha256_file(chosen.file);
-  recipe["backbone"]["file"] = fs::absolute(chosen.file).string();
-  if (!options.features.path.empty()) recipe["backbone"]["features"] = options.features.path;
-  if (!options.features.classifier.empty()) recipe["backbone"]["classifier"] = options.features.classifier;
-  if (!options.device.empty()) recipe["device"] = options.device;
-  if (options.seed >= 0) recipe["seed"] = options.seed;
-  if (options.threads >= 0) recipe["threads"] = options.threads;
-  RunSpec spec;
-  spec.recipe = read_recipe(recipe, base);
-  spec.data = options.data;
-  spec.environment = environment_of(options);
-  if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
-  return spec;
+  return {options.run.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
 }
 
 std::string default_folder(const fs::path& data) {
@@ -90,15 +44,11 @@ int run_training(const TrainOptions& options, bool json) {
   RunSpec spec;
   fs::path folder = options.resume;
   if (!resuming) {
-    if (options.data.empty()) throw CLI::RequiredError("DATA (or --resume RUN)");
-    spec = make_spec(options);
-    folder = spec.folder = options.out.empty() ? default_folder(options.data) : options.out;
-    const Json input = to_json(spec.recipe, {})["input"];
-    if (!options.quiet && !spec.backbone_facts.contains("name"))
-      fmt::print(out,
-                 "no model card for {}: input {} px, mean {} std {} (set input.* in the recipe where the network was "
-                 "trained otherwise)\n",
-                 spec.recipe.backbone.string(), spec.recipe.input.size, input["mean"].dump(), input["std"].dump());
+    if (options.run.data.empty()) throw CLI::RequiredError("DATA (or --resume RUN)");
+    spec = make_spec(options.run);
+    spec.environment = environment_of(options);
+    folder = spec.folder = options.out.empty() ? default_folder(options.run.data) : options.out;
+    if (!options.quiet) print_input(out, spec);
   }
   Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options)) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
@@ -119,25 +69,12 @@ int run_training(const TrainOptions& options, bool json) {
 void add_train(CLI::App& program, Outcome& outcome) {
   auto* command = program.add_subcommand("train", "Fine-tune a backbone on labelled photos and export one file");
   auto options = std::make_shared<TrainOptions>();
-  auto* data = command->add_option(
-      "DATA", options->data, "folder of class folders, folder with train/ and val/, or .csv/.tsv with path,label");
-  auto* backbone = command->add_option("--backbone", options->backbone,
-                                       "name of a model card, or a TorchScript file (an artifact too)");
-  add_features_flags(*command, options->features);
-  command->add_option("--preset", options->preset, join(preset_names()) + " (default probe)");
-  command->add_option("--recipe", options->recipe, "JSON recipe laid over the preset");
-  command->add_option("--set", options->set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
-      ->allow_extra_args(false);
+  const NewRunFlags only_new = add_run_options(*command, options->run);
   command->add_option("--out", options->out, "run folder (default runs/DATA-N)");
-  command->add_option("--device", options->device, "auto, cpu, cuda or cuda:N");
-  command->add_option("--seed", options->seed, "seed of everything random")->check(CLI::NonNegativeNumber);
-  command->add_option("--threads", options->threads, "threads to compute with (default one a core)")
-      ->check(CLI::Range(1, 1024));
   command->add_option("--resume", options->resume, "go on with this run's folder, everything else taken from it")
-      ->excludes(data)
-      ->excludes(backbone);
+      ->excludes(only_new.data)
+      ->excludes(only_new.backbone);
   command->add_flag("--quiet", options->quiet, "print errors alone");
-  add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print the result as JSON");
   command->footer("example: graft train photos --backbone efficientnet_lite0 --preset finetune --out runs/mine");
   command->callback([options, &outcome] { outcome.exit_code = run_training(*options, outcome.json); });

@@ -18,6 +18,7 @@ ALLOWED = {
     "data": MODEL | {"data"},
     "export": MODEL | {"data", "artifact", "export"},
     "train": MODEL | {"data", "artifact", "export", "train"},
+    "tune": MODEL | {"data", "artifact", "export", "train", "tune"},
 }
 # What only some folders may include, and the files beside them that may, with the reason.
 RESTRICTED = (

@@ -136,7 +136,7 @@ class Trainer::Run {
 
   /// Before the first step of the run. False when a stop was asked for.
   bool prepare_head() {
-    if (progress_.phase > 0 || progress_.epoch > 0 || progress_.step > 0) return true;
+    if (!progress_.at_start()) return true;
     return fit_head(parts().network, recipe().head, parts().train, recipe().batch_size, frozen_progress(), stop_);
   }
 

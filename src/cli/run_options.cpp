@@ -1,0 +1,76 @@
+#include "run_options.h"
+
+#include "format.h"
+#include "graft/core/hash.h"
+#include "graft/core/names.h"
+#include "home.h"
+#include "trust_flag.h"
+
+namespace graft::cli {
+
+namespace fs = std::filesystem;
+
+NewRunFlags add_run_options(CLI::App& command, RunOptions& options) {
+  auto* data = command.add_option("DATA", options.data,
+                                  "folder of class folders, folder with train/ and val/, or .csv/.tsv with path,label");
+  auto* backbone = command.add_option("--backbone", options.backbone,
+                                      "name of a model card, or a TorchScript file (an artifact too)");
+  add_features_flags(command, options.features);
+  command.add_option("--preset", options.preset, join(preset_names()) + " (default probe)");
+  command.add_option("--recipe", options.recipe, "JSON recipe laid over the preset");
+  command.add_option("--set", options.set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
+      ->allow_extra_args(false);
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
+  command.add_option("--seed", options.seed, "seed of everything random")->check(CLI::NonNegativeNumber);
+  command.add_option("--threads", options.threads, "threads to compute with (default one a core)")
+      ->check(CLI::Range(1, 1024));
+  add_trust_flag(command, options.trust);
+  return {data, backbone};
+}
+
+RunSpec make_spec(const RunOptions& options) {
+  const Json own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
+  const fs::path base = options.recipe.empty() ? fs::path() : fs::path(options.recipe).parent_path();
+  Json over = own;
+  for (const auto& assignment : options.set) set_key(over, assignment);
+  Json recipe = preset_recipe(options.preset.empty() ? "probe" : options.preset, task_in(over));
+  // The backbone decides the input's defaults, so it is looked up first.
+  std::string name = options.backbone;
+  if (name.empty() && over.contains("backbone") && over["backbone"].is_object()) {
+    const std::string file = over["backbone"].value("file", "");
+    name = file.empty() || fs::path(file).is_absolute() ? file : (base / file).string();
+  }
+  if (name.empty())
+    throw Error({"backbone", "none is named", "--backbone NAME or FILE", "graft models lists the names"});
+  const ChosenBackbone chosen = choose_backbone(name);
+  if (const auto input = known_input(chosen, options.trust)) recipe["input"] = to_json(*input);
+  if (!own.is_object())
+    throw Error({"recipe '" + options.recipe + "'", "is no JSON object", "a recipe", "graft recipe prints one"});
+  lay_over(recipe, own);
+  for (const auto& assignment : options.set) set_key(recipe, assignment);
+  if (!options.backbone.empty() || !recipe["backbone"].contains("sha256") || recipe["backbone"]["sha256"] == "")
+    recipe["backbone"]["sha256"] = sha256_file(chosen.file);
+  recipe["backbone"]["file"] = fs::absolute(chosen.file).string();
+  if (!options.features.path.empty()) recipe["backbone"]["features"] = options.features.path;
+  if (!options.features.classifier.empty()) recipe["backbone"]["classifier"] = options.features.classifier;
+  if (!options.device.empty()) recipe["device"] = options.device;
+  if (options.seed >= 0) recipe["seed"] = options.seed;
+  if (options.threads >= 0) recipe["threads"] = options.threads;
+  RunSpec spec;
+  spec.recipe = read_recipe(recipe, base);
+  spec.data = options.data;
+  spec.environment.trust = options.trust;
+  if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
+  return spec;
+}
+
+void print_input(std::FILE* out, const RunSpec& spec) {
+  if (spec.backbone_facts.contains("name")) return;
+  const Json input = to_json(spec.recipe, {})["input"];
+  fmt::print(out,
+             "no model card for {}: input {} px, mean {} std {} (set input.* in the recipe where the network was "
+             "trained otherwise)\n",
+             spec.recipe.backbone.string(), spec.recipe.input.size, input["mean"].dump(), input["std"].dump());
+}
+
+}  // namespace graft::cli
