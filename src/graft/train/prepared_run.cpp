@@ -13,6 +13,7 @@
 #include "graft/train/step_format.h"
 #include "graft/train/stored_run.h"
 #include "graft/train/task.h"
+#include "graft/train/training_samples.h"
 
 namespace graft {
 namespace {
@@ -106,6 +107,13 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
       message_(listener.message) {
   if (std::ranges::any_of(recipe_.phases, [](const Phase& phase) { return phase.penalty.holds_to_pretrained(); }))
     pretrained = copy_tensors(tensors());
+}
+
+TrainingLoss PreparedRun::training_loss() const {
+  const auto& samples = train.samples();
+  const auto class_counts = dataset.class_counts(Split::kTrain);
+  return {make_loss(recipe_.loss, class_counts, static_cast<std::int64_t>(samples.size())), training_targets(dataset),
+          loss_weights(recipe_.balance, samples, class_counts)};
 }
 
 std::map<std::string, at::Tensor> PreparedRun::tensors() const {

@@ -11,6 +11,7 @@
 #include "graft/train/frozen_activations.h"
 #include "graft/train/frozen_engines.h"
 #include "graft/train/network.h"
+#include "graft/train/take_gradient.h"
 #include "graft/train/trainer.h"
 
 namespace graft {
@@ -43,6 +44,8 @@ class PreparedRun {
   FrozenActivations train;
   FrozenActivations val;
 
+  /// What the training images are held against.
+  TrainingLoss training_loss() const;
   /// The tensors that the run may change.
   std::map<std::string, at::Tensor> tensors() const;
   void begin_phase(std::size_t phase);

@@ -151,8 +151,7 @@ class Trainer::Run {
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    loss_ = {make_loss(recipe().loss, class_counts, static_cast<std::int64_t>(samples.size())),
-             training_targets(parts().dataset), loss_weights(recipe().balance, samples, class_counts)};
+    loss_ = parts().training_loss();
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);

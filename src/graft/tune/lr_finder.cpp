@@ -51,7 +51,7 @@ class RangeTest {
     parts_.begin_phase(index_);
     optimizer_ = make_optimizer(phase().optimizer, parts_.network.parameter_groups(phase().layer_lr_decay));
     penalty_.emplace(phase().penalty, optimizer_->groups(), parts_.pretrained);
-    loss_ = {make_loss(recipe().loss, counts), labels_of(samples), loss_weights(recipe().balance, samples, counts)};
+    loss_ = parts_.training_loss();
     batches_.emplace(recipe().balance, samples, counts, recipe().batch_size * phase().accumulate);
   }
 
