@@ -8,6 +8,8 @@
 #include "graft/core/files.h"
 #include "graft/core/hash.h"
 #include "graft/core/names.h"
+#include "graft/report/report.h"
+#include "graft/train/preset_choice.h"
 #include "graft/train/run_folder.h"
 #include "graft/train/trainer.h"
 #include "home.h"
@@ -34,40 +36,65 @@ RunEnvironment environment_of(const TrainOptions& options) {
   return {options.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
 }
 
-/// Preset, card, recipe, --set, flags: each laid over what came before.
-RunSpec make_spec(const TrainOptions& options) {
-  const Json own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
-  const fs::path base = options.recipe.empty() ? fs::path() : fs::path(options.recipe).parent_path();
-  Json recipe = preset_recipe(options.preset.empty() ? "probe" : options.preset);
-  Json over = own;
+/// What a recipe is made of, each laid over what came before: preset, card, own file, --set, flags.
+struct RecipeParts {
+  Json own;
+  fs::path base;  ///< of paths in it
+  std::string preset;
+  ChosenBackbone backbone;
+  std::optional<InputSpec> known_input;
+};
+
+RecipeParts read_parts(const TrainOptions& options) {
+  RecipeParts parts;
+  parts.own = options.recipe.empty() ? Json::object() : read_json_file(options.recipe);
+  parts.base = options.recipe.empty() ? fs::path() : fs::path(options.recipe).parent_path();
+  Json over = parts.own;
   for (const auto& assignment : options.set) set_key(over, assignment);
+  parts.preset = preset_under(over, options.preset);
   // The backbone decides the input's defaults, so it is looked up first.
   std::string name = options.backbone;
   if (name.empty() && over.contains("backbone") && over["backbone"].is_object()) {
     const std::string file = over["backbone"].value("file", "");
-    name = file.empty() || fs::path(file).is_absolute() ? file : (base / file).string();
+    name = file.empty() || fs::path(file).is_absolute() ? file : (parts.base / file).string();
   }
   if (name.empty())
     throw Error({"backbone", "none is named", "--backbone NAME or FILE", "graft models lists the names"});
-  const ChosenBackbone chosen = choose_backbone(name);
-  if (const auto input = known_input(chosen, options.trust)) recipe["input"] = to_json(*input);
-  if (!own.is_object())
+  parts.backbone = choose_backbone(name);
+  parts.known_input = known_input(parts.backbone, options.trust);
+  if (!parts.own.is_object())
     throw Error({"recipe '" + options.recipe + "'", "is no JSON object", "a recipe", "graft recipe prints one"});
-  lay_over(recipe, own);
+  return parts;
+}
+
+RunSpec spec_over(const std::string& preset, const TrainOptions& options, const RecipeParts& parts) {
+  Json recipe = preset_recipe(preset);
+  if (parts.known_input) recipe["input"] = to_json(*parts.known_input);
+  lay_over(recipe, parts.own);
   for (const auto& assignment : options.set) set_key(recipe, assignment);
+  recipe["preset"] = preset;
   if (!options.backbone.empty() || !recipe["backbone"].contains("sha256") || recipe["backbone"]["sha256"] == "")
-    recipe["backbone"]["sha256"] = sha256_file(chosen.file);
-  recipe["backbone"]["file"] = fs::absolute(chosen.file).string();
+    recipe["backbone"]["sha256"] = sha256_file(parts.backbone.file);
+  recipe["backbone"]["file"] = fs::absolute(parts.backbone.file).string();
   if (!options.features.path.empty()) recipe["backbone"]["features"] = options.features.path;
   if (!options.features.classifier.empty()) recipe["backbone"]["classifier"] = options.features.classifier;
   if (!options.device.empty()) recipe["device"] = options.device;
   if (options.seed >= 0) recipe["seed"] = options.seed;
   if (options.threads >= 0) recipe["threads"] = options.threads;
   RunSpec spec;
-  spec.recipe = read_recipe(recipe, base);
+  spec.recipe = read_recipe(recipe, parts.base);
   spec.data = options.data;
   spec.environment = environment_of(options);
-  if (chosen.card) spec.backbone_facts = {{"name", chosen.card->name}, {"license", chosen.card->license}};
+  if (const auto& card = parts.backbone.card) spec.backbone_facts = {{"name", card->name}, {"license", card->license}};
+  return spec;
+}
+
+RunSpec make_spec(const TrainOptions& options) {
+  const RecipeParts parts = read_parts(options);
+  if (parts.preset != "auto") return spec_over(parts.preset, options, parts);
+  const PresetChoice choice = choose_preset(spec_over("probe", options, parts));
+  RunSpec spec = spec_over(choice.name, options, parts);
+  spec.preset_reason = choice.reason;
   return spec;
 }
 
@@ -76,12 +103,12 @@ std::string default_folder(const fs::path& data) {
   return RunFolder::next((fs::is_directory(absolute) ? absolute : absolute.parent_path()).filename().string()).string();
 }
 
-void print_result(const RunResult& result, const fs::path& folder, std::FILE* out) {
+void print_result(const RunResult& result, const fs::path& folder, const fs::path& report, std::FILE* out) {
   Json by_split = result.metrics["best"];
   for (const char* place : {"phase", "epoch"}) by_split.erase(place);
   print_figures(out, by_split);
-  fmt::print(out, "model: {}\ntry: graft predict {} PHOTO\n", (folder / "model.pt").string(),
-             (folder / "model.pt").string());
+  const std::string model = (folder / "model.pt").string();
+  fmt::print(out, "model: {}\nreport: {}\ntry: graft predict {} PHOTO\n", model, report.string(), model);
 }
 
 int run_training(const TrainOptions& options, bool json) {
@@ -103,6 +130,7 @@ int run_training(const TrainOptions& options, bool json) {
   Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options)) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
   const RunResult result = trainer.run(interrupted());
+  const fs::path report = result.finished ? write_report(RunFolder(folder)) : fs::path();
   if (!result.finished) {
     fmt::print(stderr, "stopped; go on with: graft train --resume {}\n", folder.string());
     return kInterruptedStatus;
@@ -110,7 +138,7 @@ int run_training(const TrainOptions& options, bool json) {
   if (json)
     print_json({{"run", folder.string()}, {"model", (folder / "model.pt").string()}, {"metrics", result.metrics}});
   else if (!options.quiet)
-    print_result(result, folder, out);
+    print_result(result, folder, report, out);
   return 0;
 }
 
@@ -124,7 +152,8 @@ void add_train(CLI::App& program, Outcome& outcome) {
   auto* backbone = command->add_option("--backbone", options->backbone,
                                        "name of a model card, or a TorchScript file (an artifact too)");
   add_features_flags(*command, options->features);
-  command->add_option("--preset", options->preset, join(preset_names()) + " (default probe)");
+  command->add_option("--preset", options->preset,
+                      join(preset_names()) + ", or auto to choose by the photos (default probe)");
   command->add_option("--recipe", options->recipe, "JSON recipe laid over the preset");
   command->add_option("--set", options->set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
       ->allow_extra_args(false);

@@ -18,6 +18,7 @@ ALLOWED = {
     "data": MODEL | {"data"},
     "export": MODEL | {"data", "artifact", "export"},
     "train": MODEL | {"data", "artifact", "export", "train"},
+    "report": MODEL | {"data", "artifact", "export", "train", "report"},
 }
 # What only some folders may include, and the files beside them that may, with the reason.
 RESTRICTED = (

@@ -29,15 +29,7 @@ Json read_lbfgs_options(JsonReader& reader) {
   options["tolerance_change"] = reader.number("tolerance_change", 1e-9, Range::at_least(0));
   options["history_size"] = reader.integer("history_size", 100, Range::between(1, 10000));
   options["line_search_fn"] = reader.choice("line_search_fn", "none", line_search_names());
-  options["C"] = 1.0;
-  const Json* strength = reader.member("C");
-  if (strength == nullptr) return options;
-  if (*strength == "cv")
-    options["C"] = *strength;
-  else if (strength->is_number())
-    options["C"] = reader.number("C", 1, Range::above(0));
-  else
-    reader.problem("C", "is " + strength->dump(), "a number above 0, or \"cv\"");
+  options["C"] = reader.one_of("C", 1.0, {{JsonForm::number(Range::above(0)), JsonForm::word("cv")}});
   return options;
 }
 

@@ -73,11 +73,15 @@ void Network::train() {
                   selection_.head.empty() ? BatchNormStatistics::kFrozen : BatchNormStatistics::kUpdate);
 }
 
-at::Tensor Network::logits(at::Tensor activations) {
+at::Tensor Network::features(at::Tensor activations) {
   activations = activations.to(device_);
   if (boundary_ < backbone_.last_boundary())
     activations = backbone_.part(boundary_, backbone_.last_boundary())({activations}).toTensor();
-  return head_.forward({activations}).toTensor();
+  return activations;
+}
+
+at::Tensor Network::logits(at::Tensor activations) {
+  return head_.forward({features(std::move(activations))}).toTensor();
 }
 
 std::vector<ParameterGroup> Network::parameter_groups(double layer_lr_decay) const {

@@ -29,7 +29,9 @@ class Network {
   /// Puts everything into eval mode, or back into the modes of the selection.
   void eval();
   void train();
-  /// What crosses the boundary (on any device; may be written to) -> logits [N, classes].
+  /// What crosses the boundary (on any device; may be written to) -> what the head gets [N, num_features].
+  at::Tensor features(at::Tensor activations);
+  /// … -> logits [N, classes].
   at::Tensor logits(at::Tensor activations);
 
   /// The trained parameters: the head at scale 1, each stage below it at `layer_lr_decay` times the one above; weights

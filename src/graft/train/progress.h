@@ -31,7 +31,8 @@ struct Progress {
   Best best;                   ///< of the run
   Best phase_best;             ///< of the phase
   std::int64_t epochs_without_better = 0;
-  Json history = Json::array();  ///< one record an epoch
+  Json history = Json::array();     ///< one record an epoch
+  Json diagnosis = Json::object();  ///< what Diagnosis has found so far
 
   void start_epoch(std::int64_t next);
   void start_phase(std::size_t next);

@@ -11,8 +11,10 @@
 #include "graft/core/runtime.h"
 #include "graft/train/best_epochs.h"
 #include "graft/train/checkpoint.h"
+#include "graft/train/diagnosis.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/export_run.h"
+#include "graft/train/findings.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/prepared_run.h"
 #include "graft/train/progress.h"
@@ -68,6 +70,7 @@ class Trainer::Run {
   void load() {
     set_thread_count(recipe().threads);
     const c10::Device device = resolve_device(recipe().device);
+    if (!spec_.preset_reason.empty()) message("preset " + recipe().preset + ": " + spec_.preset_reason);
     if (!resumed_) check_backbone_file(recipe());
     prepared_.emplace(
         spec_, device, memory_,
@@ -150,6 +153,7 @@ class Trainer::Run {
     schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(), {phase().epochs, steps_per_epoch_});
     targets_ = labels_of(samples);
     weights_ = loss_weights(recipe().balance, samples, class_counts);
+    diagnosis_.begin_phase(recipe(), progress_.phase, parts().network, std::ssize(class_counts), steps_per_epoch_);
     tell(&Observer::on_phase,
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
@@ -169,6 +173,7 @@ class Trainer::Run {
       progress_.start_epoch(progress_.epoch + 1);
       save();
     }
+    diagnosis_.end_phase(progress_.history);
     // The last phase leaves its last epoch in last.pt: what is exported by default is in best.pt.
     if (progress_.phase + 1 < recipe().phases.size()) {
       restore_tensors(parts().tensors(), best_.of_phase(), "best tensors of phase '" + phase().name + "'");
@@ -238,14 +243,18 @@ class Trainer::Run {
     const at::Tensor index = torch::tensor(rows);
     const double weight = weight_of(index);
     double value = 0;
+    if (diagnosis_.wants_batch()) diagnosis_.see_batch(activations, targets_.index_select(0, index));
     optimizer_->zero_grad();
     for (const auto& part : paired_batches(rows.size(), recipe().batch_size)) {
       const auto size = static_cast<std::int64_t>(part.size());
       const at::Tensor of_part = index.narrow(0, part.front(), size);
       value += add_gradient(activations.narrow(0, part.front(), size), of_part, weight_of(of_part) / weight);
     }
+    diagnosis_.see_loss(value);
+    diagnosis_.before_update(optimizer_->groups(), progress_.step);
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
+    diagnosis_.after_update(optimizer_->groups());
     if (average_) average_->update(step + 1);
     progress_.loss_sum += value * static_cast<double>(rows.size());
     progress_.loss_images += static_cast<std::int64_t>(rows.size());
@@ -265,8 +274,8 @@ class Trainer::Run {
                      weights_.of(index));
     const double value = loss.item<double>();
     if (!std::isfinite(value))
-      throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
-                   "the loss is no finite number", "a loss that falls", "lower the learning rate"});
+      throw not_finite(c10::str("phase '", phase().name, "' epoch ", progress_.epoch + 1, " step ", progress_.step + 1),
+                       optimizer_->groups(), folder_.last_checkpoint());
     loss.backward();
     return value;
   }
@@ -288,7 +297,9 @@ class Trainer::Run {
     parts().val.for_each_batch(
         batches_in_order(parts().val.samples().size(), recipe().batch_size), 0,
         [&](at::Tensor activations, const auto& batch) {
-          rows.push_back(at::softmax(parts().network.logits(std::move(activations)).to(at::kFloat), 1).cpu());
+          const at::Tensor features = parts().network.features(std::move(activations));
+          diagnosis_.see_features(features, done);
+          rows.push_back(at::softmax(parts().network.head().forward({features}).toTensor().to(at::kFloat), 1).cpu());
           done += static_cast<std::int64_t>(batch.size());
         },
         [&](std::size_t images, std::size_t total) { tell(&Observer::on_frozen_progress, images, total); }, stop_);
@@ -323,6 +334,7 @@ class Trainer::Run {
                                  {"best", best},
                                  {"seconds", record.seconds},
                                  {"images_per_second", images / record.seconds}});
+    progress_.history.back()["val_" + recipe().stop.metric] = value;
     tell(&Observer::on_epoch, record);
   }
 
@@ -349,6 +361,7 @@ class Trainer::Run {
   std::optional<PreparedRun> prepared_;
   Progress progress_;
   Progress before_;  // as the process before this one left it
+  Diagnosis diagnosis_{progress_.diagnosis, [this](const std::string& line) { message(line); }};
   BestEpochs best_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
