@@ -68,7 +68,8 @@ LrCurve run_range_test(const LrFindOptions& options, bool json) {
   listener.step = [&](std::int64_t step, std::int64_t steps) {
     line.show("step", static_cast<std::size_t>(step), static_cast<std::size_t>(steps));
   };
-  return find_lr(make_spec(options.run), options.phase - 1, options.range, listener, interrupted());
+  return find_lr(make_spec(options.run, {.trust = options.run.trust}), options.phase - 1, options.range, listener,
+                 interrupted());
 }
 
 int run_lr_find(const LrFindOptions& options, bool json) {

@@ -9,15 +9,18 @@ namespace graft::cli {
 namespace {
 
 struct RecipeOptions {
-  std::string preset = "probe", task = "single_label";
+  std::string preset, task = "single_label";
   std::string check;
+  bool schema = false;
 };
 
 void run_recipe(const RecipeOptions& options, bool json) {
+  if (options.schema) return print_json(recipe_schema());
   if (options.check.empty()) {
-    Json recipe = preset_recipe(options.preset, options.task);
+    Json recipe = preset_recipe(preset_under({}, options.preset), options.task);
     Json full;
-    for (const char* key : {"graft", "seed", "task", "device", "precision", "threads"}) full[key] = recipe[key];
+    for (const char* key : {"graft", "preset", "seed", "task", "device", "precision", "threads"})
+      full[key] = recipe[key];
     full["backbone"] = {{"file", "weights/efficientnet_lite0.pt"}};
     full["input"] = to_json(InputSpec{});
     lay_over(full, recipe);
@@ -26,9 +29,12 @@ void run_recipe(const RecipeOptions& options, bool json) {
   }
   // What a recipe leaves out comes from the preset, as in graft train.
   const Json own = read_json_file(options.check);
-  Json recipe = preset_recipe(options.preset, task_in(own));
+  const std::string preset = preset_under(own, options.preset);
+  Json recipe = preset_recipe(preset == "auto" ? "probe" : preset, task_in(own));
   lay_over(recipe, own);
-  if (!recipe.contains("backbone")) recipe["backbone"] = {{"file", "given by --backbone"}};
+  if (!recipe.contains("backbone")) recipe["backbone"] = Json::object();
+  if (Json& backbone = recipe["backbone"]; backbone.is_object() && !backbone.contains("file"))
+    backbone["file"] = "given by --backbone";
   read_recipe(recipe, "");
   if (json)
     print_json({{"recipe", options.check}, {"valid", true}});
@@ -39,12 +45,13 @@ void run_recipe(const RecipeOptions& options, bool json) {
 }  // namespace
 
 void add_recipe(CLI::App& program, Outcome& outcome) {
-  auto* command = program.add_subcommand("recipe", "Print a preset's full recipe, or check one");
+  auto* command = program.add_subcommand("recipe", "Print a preset's full recipe or the schema of all, or check one");
   auto options = std::make_shared<RecipeOptions>();
   command->add_option("--preset", options->preset, join(preset_names()) + " (default probe)");
   auto* task = command->add_option("--task", options->task, join(task_names()) + " (default single_label)")
                    ->check(CLI::IsMember(task_names()));
-  command->add_option("--check", options->check, "name every mistake of this recipe")->excludes(task);
+  auto* check = command->add_option("--check", options->check, "name every mistake of this recipe")->excludes(task);
+  command->add_flag("--schema", options->schema, "print the JSON Schema of recipes, for editors")->excludes(check);
   command->add_flag("--json", outcome.json, "answer as JSON");
   command->footer("example: graft recipe --preset finetune > mine.json && graft recipe --check mine.json");
   command->callback([options, &outcome] { run_recipe(*options, outcome.json); });

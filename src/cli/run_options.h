@@ -27,10 +27,9 @@ struct NewRunFlags {
 };
 NewRunFlags add_run_options(CLI::App& command, RunOptions& options);
 
-/// Preset, card, recipe, --set, flags: each laid over what came before. Without folder, and with nothing in its
-/// environment but the trust.
+/// Preset, card, recipe, --set, flags: each laid over what came before; "auto" looks at the photos. Without folder.
 /// @throws Error for all that a recipe or a backbone's name can cause
-RunSpec make_spec(const RunOptions& options);
+RunSpec make_spec(const RunOptions& options, const RunEnvironment& environment);
 
 /// Says what images are taken for where no card knows the backbone.
 void print_input(std::FILE* out, const RunSpec& spec);

@@ -3,6 +3,7 @@
 #include "console.h"
 #include "engine_probe.h"
 #include "format.h"
+#include "graft/report/report.h"
 #include "graft/train/run_folder.h"
 #include "graft/train/trainer.h"
 #include "home.h"
@@ -30,12 +31,12 @@ std::string default_folder(const fs::path& data) {
   return RunFolder::next((fs::is_directory(absolute) ? absolute : absolute.parent_path()).filename().string()).string();
 }
 
-void print_result(const RunResult& result, const fs::path& folder, std::FILE* out) {
+void print_result(const RunResult& result, const fs::path& folder, const fs::path& report, std::FILE* out) {
   Json by_split = result.metrics["best"];
   for (const char* place : {"phase", "epoch"}) by_split.erase(place);
   print_figures(out, by_split);
-  fmt::print(out, "model: {}\ntry: graft predict {} PHOTO\n", (folder / "model.pt").string(),
-             (folder / "model.pt").string());
+  const std::string model = (folder / "model.pt").string();
+  fmt::print(out, "model: {}\nreport: {}\ntry: graft predict {} PHOTO\n", model, report.string(), model);
 }
 
 int run_training(const TrainOptions& options, bool json) {
@@ -45,14 +46,14 @@ int run_training(const TrainOptions& options, bool json) {
   fs::path folder = options.resume;
   if (!resuming) {
     if (options.run.data.empty()) throw CLI::RequiredError("DATA (or --resume RUN)");
-    spec = make_spec(options.run);
-    spec.environment = environment_of(options);
+    spec = make_spec(options.run, environment_of(options));
     folder = spec.folder = options.out.empty() ? default_folder(options.run.data) : options.out;
     if (!options.quiet) print_input(out, spec);
   }
   Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options)) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
   const RunResult result = trainer.run(interrupted());
+  const fs::path report = result.finished ? write_report(RunFolder(folder)) : fs::path();
   if (!result.finished) {
     fmt::print(stderr, "stopped; go on with: graft train --resume {}\n", folder.string());
     return kInterruptedStatus;
@@ -60,7 +61,7 @@ int run_training(const TrainOptions& options, bool json) {
   if (json)
     print_json({{"run", folder.string()}, {"model", (folder / "model.pt").string()}, {"metrics", result.metrics}});
   else if (!options.quiet)
-    print_result(result, folder, out);
+    print_result(result, folder, report, out);
   return 0;
 }
 

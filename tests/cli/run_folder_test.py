@@ -26,7 +26,7 @@ class RunFolderTest(program.ProgramTest):
         self.history = [json.loads(line) for line in (self.out / "history.jsonl").read_text().splitlines()]
 
     def test_metrics(self):
-        self.assertEqual(list(self.metrics), ["best", "last", "images", "timing", "parameters"])
+        self.assertEqual(list(self.metrics), ["best", "last", "images", "timing", "parameters", "diagnosis"])
         self.assertEqual(self.metrics["images"], {"train": 20, "val": 4, "test": 0, "skipped": 1})
         best = self.metrics["best"]
         self.assertEqual(best["phase"], "probe")

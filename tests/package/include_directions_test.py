@@ -19,6 +19,7 @@ ALLOWED = {
     "export": MODEL | {"data", "artifact", "export"},
     "train": MODEL | {"data", "artifact", "export", "train"},
     "tune": MODEL | {"data", "artifact", "export", "train", "tune"},
+    "report": MODEL | {"data", "artifact", "export", "train", "report"},
 }
 # What only some folders may include, and the files beside them that may, with the reason.
 RESTRICTED = (

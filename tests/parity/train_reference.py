@@ -2,7 +2,7 @@
 compare with.
 
 usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, task_metrics.pt, answers.pt, balance.pt, average.pt,
-statistics.pt, mix.pt, pool.pt and linear_probe.pt)
+statistics.pt, mix.pt, pool.pt, ridge.pt and linear_probe.pt)
 """
 import json
 import pathlib
@@ -429,6 +429,20 @@ def balances():
     return saved
 
 
+def ridges():
+    """What scikit-learn's Ridge says of each image when it is fitted to all others."""
+    torch.manual_seed(5)
+    saved = {}
+    for case, (images, features, alpha) in {"wide": (12, 30, 30.0), "tall": (40, 3, 0.5)}.items():
+        x, y = torch.randn(images, features), torch.arange(images) % 3
+        wanted, kept = functional.one_hot(y).double().numpy(), numpy.arange(images)
+        scores = [linear_model.Ridge(alpha).fit(x[kept != i].double().numpy(), wanted[kept != i]).predict(x[i:i + 1].double().numpy())[0]
+                  for i in range(images)]
+        saved.update({f"{case}/features": x, f"{case}/targets": y, f"{case}/penalty": torch.tensor(alpha),
+                      f"{case}/scores": torch.as_tensor(numpy.stack(scores))})
+    return saved
+
+
 def averages():
     """timm's running mean of a layer's state over twenty steps."""
     torch.manual_seed(4)
@@ -565,5 +579,6 @@ if __name__ == "__main__":
     torch.save(statistics(), folder / "statistics.pt")
     torch.save(mixes(), folder / "mix.pt")
     torch.save(pools(), folder / "pool.pt")
+    torch.save(ridges(), folder / "ridge.pt")
     torch.save({**{f"fit/{k}": v for k, v in probes().items()}, **{f"cv/{k}": v for k, v in chosen_probes().items()}},
                folder / "linear_probe.pt")

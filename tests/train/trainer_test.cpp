@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <numbers>
 #include <sstream>
 
 #include "graft/artifact/artifact.h"
@@ -157,7 +158,7 @@ TEST(Trainer, SeedsDecideEverything) {
 /// A run that is stopped at a step and resumed ends with the tensors of one that was not, whatever the step.
 void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& steps) {
   test::TemporaryFolder folder;
-  train(recipe, folder / "whole");
+  const RunResult whole = train(recipe, folder / "whole");
   for (const int step : steps) {
     const auto part = folder / ("stopped" + std::to_string(step));
     std::stop_source stop;
@@ -165,8 +166,10 @@ void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& st
     first.add_observer(std::make_shared<StopAt>(stop, step));
     EXPECT_FALSE(first.run(stop.get_token()).finished);
     EXPECT_FALSE(std::filesystem::exists(part / "model.pt"));
-    EXPECT_TRUE(Trainer::resume(part).run().finished);
+    const RunResult resumed = Trainer::resume(part).run();
+    EXPECT_TRUE(resumed.finished);
     EXPECT_EQ(digest(part), digest(folder / "whole")) << "stopped at step " << step;
+    EXPECT_EQ(resumed.metrics.at("diagnosis"), whole.metrics.at("diagnosis")) << "stopped at step " << step;
   }
 }
 
@@ -472,6 +475,41 @@ TEST(Trainer, FrozenTensorsStayBitIdentical) {
     changed += !equal;
   }
   EXPECT_EQ(changed, 15);
+}
+
+TEST(Trainer, WatchingARunChangesNothing) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["diagnosis"] = Json::parse(R"({"steps": 1000, "overfit_batch": true})");
+  const Json found = train(recipe, folder / "watched").metrics.at("diagnosis");
+  recipe["diagnosis"] = Json::parse(R"({"steps": 0, "overfit_batch": true})");
+  EXPECT_EQ(train(recipe, folder / "alone").metrics.at("diagnosis"), Json::object());
+  EXPECT_EQ(digest(folder / "watched"), digest(folder / "alone"));
+  EXPECT_EQ(found.at("one_batch").at("images"), 8);
+  EXPECT_NEAR(found.at("initial_loss").at("found").get<double>(), std::numbers::ln2, 1);
+  EXPECT_THAT(found.at("phases").at(0).at("dead_units").size(), 1U);
+  EXPECT_EQ(found.at("phases").at(1).at("update_ratio").size(), 2U) << "the head and a stage";
+  EXPECT_EQ(found.at("phases").at(1).at("gradient_norm").at("samples"), 6) << "three steps, two epochs";
+}
+
+TEST(Trainer, ALossThatIsNoNumberNamesStepParametersAndCheckpoint) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["phases"] = Json::parse(R"([{"optimizer": {"sgd": {"lr": 1e38}}, "epochs": 2}])");
+  try {
+    train(recipe, folder / "run");
+    FAIL() << "trained";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("phase 'phase 1' epoch 1 step 2"));
+    EXPECT_THAT(error.what(), HasSubstr("(parameter group 1 of 2"));
+    EXPECT_THAT(error.what(), HasSubstr("checkpoint/last.pt is from before"));
+  }
+  EXPECT_TRUE(load_checkpoint(folder / "run/checkpoint/last.pt")
+                  .under("network")
+                  .at("head.linear_6.weight")
+                  .isfinite()
+                  .all()
+                  .item<bool>());
 }
 
 TEST(Trainer, RefusesWhatCannotTrainBeforeItMakesAFolder) {

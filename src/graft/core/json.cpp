@@ -16,10 +16,10 @@ std::string shown(const Json& value) {
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
 
-std::string number_text(double value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
+/// The last key of a JSON path: "init" of "head[0].init".
+std::string last_key(const std::string& path) {
+  const std::string key = path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1);
+  return key.substr(0, key.find('['));
 }
 
 /// Throws on the second occurrence of a key within one object, which nlohmann_json would silently let win.
@@ -62,20 +62,12 @@ Json read_json_file(const std::filesystem::path& path) {
   return parse_json(read_file(path), "'" + path.string() + "'");
 }
 
-bool Range::contains(double value) const {
-  return !std::isnan(value) && (low_open ? value > low : value >= low) && (high_open ? value < high : value <= high);
-}
-
-std::string Range::text() const {
-  if (std::isinf(high)) return std::string(low_open ? "above " : "at least ") + number_text(low);
-  if (std::isinf(low)) return std::string(high_open ? "below " : "at most ") + number_text(high);
-  return std::string("from ") + number_text(low) + (low_open ? " (excluded)" : "") + " to " + number_text(high) +
-         (high_open ? " (excluded)" : "");
-}
-
 JsonReader::JsonReader(const Json& value, std::string path, std::vector<Problem>& problems)
-    : value_(&value), path_(std::move(path)), problems_(&problems) {
-  if (!value.is_object()) problems.push_back({path_.empty() ? "$" : path_, "is " + shown(value), "an object", ""});
+    : value_(&value), schema_(JsonSchema::asked_by(value)), path_(std::move(path)), problems_(&problems) {
+  if (schema_ != nullptr)
+    schema_->accept_object();
+  else if (!value.is_object())
+    problems.push_back({path_.empty() ? "$" : path_, "is " + shown(value), "an object", ""});
 }
 
 bool JsonReader::has(std::string_view key) const { return value_->is_object() && value_->contains(key); }
@@ -83,87 +75,99 @@ bool JsonReader::has(std::string_view key) const { return value_->is_object() &&
 std::string JsonReader::path_of(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
 
 void JsonReader::problem(const std::string& key, std::string found, std::string expected, std::string hint) {
+  // Nothing is there yet: what is found wrong is that nothing is there.
+  if (schema_ != nullptr && !schema_->has_asked_for(key)) schema_->require(key);
   problems_->push_back({path_of(key), std::move(found), std::move(expected), std::move(hint)});
 }
 
 const Json* JsonReader::member(const std::string& key) {
   known_.push_back(key);
+  if (schema_ != nullptr) return &schema_->property(key).question();
   return has(key) ? &value_->at(key) : nullptr;
 }
 
-const Json* JsonReader::typed(const std::string& key, bool (Json::*is_type)() const noexcept, const char* expected) {
-  const Json* found = member(key);
-  if (found == nullptr || (found->*is_type)()) return found;
-  problem(key, "is " + shown(*found), expected);
+const Json* JsonReader::formed(const std::string& key, const Json& fallback, std::span<const JsonForm> forms) {
+  known_.push_back(key);
+  if (schema_ != nullptr) {
+    schema_->property(key).accept(forms);
+    schema_->property(key).set_default(fallback);
+    return nullptr;
+  }
+  if (!has(key)) return nullptr;
+  const Json& found = value_->at(key);
+  std::vector<std::string> texts, words;
+  for (const auto& form : forms) {
+    if (form.accepts(found)) return &found;
+    texts.push_back(form.text());
+    for (auto& word : form.words()) words.push_back(std::move(word));
+  }
+  problem(key, "is " + shown(found), join(texts, ", or "),
+          found.is_string() ? did_you_mean(found.get<std::string>(), words) : "");
   return nullptr;
 }
 
+Json JsonReader::one_of(const std::string& key, const Json& fallback, std::span<const JsonForm> forms) {
+  const Json* found = formed(key, fallback, forms);
+  return found == nullptr ? fallback : *found;
+}
+
 bool JsonReader::boolean(const std::string& key, bool fallback) {
-  const Json* found = typed(key, &Json::is_boolean, "true or false");
-  return found == nullptr ? fallback : found->get<bool>();
+  return one_of(key, fallback, {{JsonForm::boolean()}}).get<bool>();
 }
 
 std::int64_t JsonReader::integer(const std::string& key, std::int64_t fallback, Range range) {
-  const Json* found = typed(key, &Json::is_number_integer, "a whole number");
-  if (found == nullptr) return fallback;
-  if (range.contains(found->get<double>())) return found->get<std::int64_t>();
-  problem(key, "is " + shown(*found), "a whole number " + range.text());
-  return fallback;
+  return one_of(key, fallback, {{JsonForm::integer(range)}}).get<std::int64_t>();
 }
 
 double JsonReader::number(const std::string& key, double fallback, Range range) {
-  const Json* found = typed(key, &Json::is_number, "a number");
-  if (found == nullptr) return fallback;
-  if (range.contains(found->get<double>())) return found->get<double>();
-  problem(key, "is " + shown(*found), "a number " + range.text());
-  return fallback;
+  return one_of(key, fallback, {{JsonForm::number(range)}}).get<double>();
 }
 
 std::string JsonReader::string(const std::string& key, std::string fallback) {
-  const Json* found = typed(key, &Json::is_string, "a string");
-  return found == nullptr ? std::move(fallback) : found->get<std::string>();
+  return one_of(key, fallback, {{JsonForm::string()}}).get<std::string>();
 }
 
 std::string JsonReader::choice(const std::string& key, const std::string& fallback,
                                std::span<const std::string> allowed) {
-  const Json* found = typed(key, &Json::is_string, "a string");
-  if (found == nullptr) return fallback;
-  auto name = found->get<std::string>();
-  if (std::find(allowed.begin(), allowed.end(), name) != allowed.end()) return name;
-  problem(key, "is " + shown(*found), "one of " + join(allowed), did_you_mean(name, allowed));
-  return fallback;
-}
-
-std::vector<std::string> JsonReader::strings(const std::string& key, std::vector<std::string> fallback) {
-  const Json* found = typed(key, &Json::is_array, "a list of strings");
-  if (found == nullptr) return fallback;
-  std::vector<std::string> list;
-  for (std::size_t i = 0; i < found->size(); ++i) {
-    if ((*found)[i].is_string())
-      list.push_back((*found)[i].get<std::string>());
-    else
-      problem(key + "[" + std::to_string(i) + "]", "is " + shown((*found)[i]), "a string");
-  }
-  return list;
+  return one_of(key, fallback, {{JsonForm::choice(allowed)}}).get<std::string>();
 }
 
 std::vector<double> JsonReader::numbers(const std::string& key, std::vector<double> fallback, Range range) {
-  const std::string expected = "a list of " + std::to_string(fallback.size()) + " numbers";
-  const Json* found = typed(key, &Json::is_array, expected.c_str());
-  if (found == nullptr) return fallback;
-  const bool fits =
-      found->size() == fallback.size() && std::all_of(found->begin(), found->end(), [&](const Json& item) {
-        return item.is_number() && range.contains(item.get<double>());
-      });
-  if (fits) return found->get<std::vector<double>>();
-  const bool bounded = std::isfinite(range.low) || std::isfinite(range.high);
-  problem(key, "is " + shown(*found), expected + (bounded ? ", each " + range.text() : ""));
-  return fallback;
+  const JsonForm list = JsonForm::list(JsonForm::number(range), fallback.size());
+  return one_of(key, fallback, {{list}}).get<std::vector<double>>();
+}
+
+std::vector<std::string> JsonReader::list(const std::string& key, const std::vector<std::string>& fallback,
+                                          std::size_t least, const JsonForm& item) {
+  known_.push_back(key);
+  const JsonForm form = JsonForm::list_from(least, item);
+  if (schema_ != nullptr) {
+    schema_->property(key).accept({{form}});
+    schema_->property(key).set_default(fallback);
+  }
+  if (!has(key)) return fallback;
+  std::vector<std::string> items;
+  read_items(value_->at(key), path_of(key), least, form.text(), *problems_,
+             [&](const Json& value, const std::string& path) {
+               if (item.accepts(value)) return items.push_back(value.get<std::string>());
+               problems_->push_back({path, "is " + shown(value), item.text(),
+                                     value.is_string() ? did_you_mean(value.get<std::string>(), item.words()) : ""});
+             });
+  return items;
+}
+
+std::vector<std::string> JsonReader::strings(const std::string& key, std::vector<std::string> fallback,
+                                             std::size_t least) {
+  return list(key, fallback, least, JsonForm::string());
+}
+
+std::vector<std::string> JsonReader::choices(const std::string& key, std::span<const std::string> allowed) {
+  return list(key, {}, 0, JsonForm::choice(allowed));
 }
 
 JsonReader JsonReader::object(const std::string& key) {
   static const Json kEmpty = Json::object();
-  const Json* found = typed(key, &Json::is_object, "an object");
+  const Json* found = member(key);
   return JsonReader(found == nullptr ? kEmpty : *found, path_of(key), *problems_);
 }
 
@@ -175,21 +179,65 @@ void JsonReader::finish() {
               did_you_mean(key, known_));
 }
 
-NamedOptions read_named_options(const Json& value, const std::string& path, std::span<const std::string> allowed,
-                                std::vector<Problem>& problems) {
+bool read_named(const Json& value, const std::string& path, std::span<const std::string> allowed,
+                std::vector<Problem>& problems,
+                const std::function<void(const std::string& name, JsonReader& options)>& read, const void* owner) {
+  const auto read_options = [&](const std::string& name, const Json& given) {
+    JsonReader options(given, path + "." + name, problems);
+    read(name, options);
+    options.finish();
+  };
+  if (JsonSchema* schema = JsonSchema::asked_by(value)) {
+    if (owner != nullptr) schema = schema->shared(owner, last_key(path));
+    if (schema != nullptr)
+      for (const auto& name : allowed) read_options(name, schema->option(name).question());
+    return false;
+  }
   const bool is_name = value.is_string();
   if (!is_name && !(value.is_object() && value.size() == 1)) {
     problems.push_back(
         {path, "is " + shown(value), "one name with its options, such as {\"" + allowed[0] + "\": {}}", ""});
-    return {};
+    return false;
   }
-  NamedOptions named{is_name ? value.get<std::string>() : value.begin().key(),
-                     is_name ? Json::object() : value.begin().value(), ""};
-  named.path = path + "." + named.name;
-  if (std::find(allowed.begin(), allowed.end(), named.name) != allowed.end()) return named;
-  problems.push_back(
-      {path, "unknown name \"" + named.name + "\"", "one of " + join(allowed), did_you_mean(named.name, allowed)});
-  return {};
+  const std::string name = is_name ? value.get<std::string>() : value.begin().key();
+  if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
+    problems.push_back({path, "unknown name \"" + name + "\"", "one of " + join(allowed), did_you_mean(name, allowed)});
+    return false;
+  }
+  read_options(name, is_name ? Json::object() : value.front());
+  return true;
+}
+
+bool read_keyed(const Json& value, const std::string& path, std::span<const std::string> keys,
+                std::vector<Problem>& problems,
+                const std::function<void(const std::string& key, JsonReader& object)>& read) {
+  const auto read_object = [&](const std::string& key, const Json& given) {
+    JsonReader object(given, path, problems);
+    read(key, object);
+    object.finish();
+  };
+  if (JsonSchema* schema = JsonSchema::asked_by(value)) {
+    for (const auto& key : keys) {
+      JsonSchema& kind = schema->alternative();
+      read_object(key, kind.question());
+      kind.require(key);
+    }
+    return false;
+  }
+  const auto key = std::find_if(keys.begin(), keys.end(), [&](const auto& name) { return value.contains(name); });
+  if (key != keys.end()) read_object(*key, value);
+  return key != keys.end();
+}
+
+void read_items(const Json& value, const std::string& path, std::size_t least, const std::string& expected,
+                std::vector<Problem>& problems,
+                const std::function<void(const Json& item, const std::string& path)>& read) {
+  if (JsonSchema* schema = JsonSchema::asked_by(value)) {
+    schema->accept_list(least);
+    return read(schema->items().question(), path + "[]");
+  }
+  if (!value.is_array() || value.size() < least) return problems.push_back({path, "is " + shown(value), expected, ""});
+  for (std::size_t i = 0; i < value.size(); ++i) read(value[i], path + "[" + std::to_string(i) + "]");
 }
 
 }  // namespace graft

@@ -1,41 +1,26 @@
 #pragma once
 #include <filesystem>
-#include <limits>
-#include <nlohmann/json.hpp>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "graft/core/error.h"
+#include "graft/core/json_form.h"
+#include "graft/core/json_schema.h"
 
 namespace graft {
-
-/// JSON whose keys keep the order in which they were written.
-using Json = nlohmann::ordered_json;
 
 /// Parses strict JSON (no comments, no duplicate keys). `subject` names the text in errors.
 /// @throws Error with line and column of the first mistake.
 Json parse_json(std::string_view text, const std::string& subject);
 Json read_json_file(const std::filesystem::path& path);
 
-/// A closed or half-open interval of numbers.
-struct Range {
-  double low = -std::numeric_limits<double>::infinity();
-  double high = std::numeric_limits<double>::infinity();
-  bool low_open = false;
-  bool high_open = false;
-
-  static Range at_least(double low) { return {.low = low}; }
-  static Range above(double low) { return {.low = low, .low_open = true}; }
-  static Range between(double low, double high) { return {.low = low, .high = high}; }
-
-  bool contains(double value) const;
-  std::string text() const;
-};
-
 /// Reads one JSON object key by key. A wrong type, a value out of range and a key that nobody read become problems
-/// with their JSON path; the value read is then the default, so that reading goes on and finds the rest.
+/// with their JSON path; the value read is then the default, so that reading goes on and finds the rest. Given a
+/// JsonSchema's question instead of an object, it writes down what is asked of it and answers with the defaults; a key
+/// whose absence becomes a problem is required.
 class JsonReader {
  public:
   /// `path` is the object's own JSON path ("" for the root). `value` and `problems` must outlive the reader.
@@ -47,10 +32,14 @@ class JsonReader {
   double number(const std::string& key, double fallback, Range range = {});
   std::string string(const std::string& key, std::string fallback);
   std::string choice(const std::string& key, const std::string& fallback, std::span<const std::string> allowed);
-  std::vector<std::string> strings(const std::string& key, std::vector<std::string> fallback);
+  std::vector<std::string> strings(const std::string& key, std::vector<std::string> fallback, std::size_t least = 0);
+  /// A list of some of the words `allowed`; none by default.
+  std::vector<std::string> choices(const std::string& key, std::span<const std::string> allowed);
   /// A list of exactly `fallback.size()` numbers.
   std::vector<double> numbers(const std::string& key, std::vector<double> fallback, Range range = {});
-  /// The member `key` whatever its type, or nullptr; marks it read.
+  /// A value of one of several forms.
+  Json one_of(const std::string& key, const Json& fallback, std::span<const JsonForm> forms);
+  /// The member `key` whatever its type, for code that reads it by itself, or nullptr; marks it read.
   const Json* member(const std::string& key);
   /// The member `key`, which must be an object, or an empty object when it is absent or something else.
   JsonReader object(const std::string& key);
@@ -64,22 +53,36 @@ class JsonReader {
   std::vector<Problem>& problems() { return *problems_; }
 
  private:
-  const Json* typed(const std::string& key, bool (Json::*is_type)() const noexcept, const char* expected);
+  std::vector<std::string> list(const std::string& key, const std::vector<std::string>& fallback, std::size_t least,
+                                const JsonForm& item);
+  /// The member, where it has one of the forms; else a problem. Null too where there is none.
+  const Json* formed(const std::string& key, const Json& fallback, std::span<const JsonForm> forms);
 
   const Json* value_;
+  JsonSchema* schema_;  ///< that is asked for; null where a value is read
   std::string path_;
   std::vector<Problem>* problems_;
   std::vector<std::string> known_;
 };
 
-/// The JSON form of "a name with options": {"adamw": {"lr": 0.003}} or just "adamw". On a mistake reports a problem and
-/// returns an empty name.
-struct NamedOptions {
-  std::string name;
-  Json options;
-  std::string path;  ///< JSON path of the options
-};
-NamedOptions read_named_options(const Json& value, const std::string& path, std::span<const std::string> allowed,
-                                std::vector<Problem>& problems);
+/// Reads a name with options, {"adamw": {"lr": 0.003}} or just "adamw": hands the options to `read`. False after a
+/// problem, and where `value` asks for its schema: `read` is then told every name in turn.
+/// @param owner  of the names, where they are read in several places: their schema stands once, called after the path
+bool read_named(const Json& value, const std::string& path, std::span<const std::string> allowed,
+                std::vector<Problem>& problems,
+                const std::function<void(const std::string& name, JsonReader& options)>& read,
+                const void* owner = nullptr);
+
+/// Reads an object that is told by which of the keys it has, {"linear": 256, "bias": false}: hands all of it to `read`.
+/// False where it has none, which is no problem yet, and where `value` asks for its schema.
+bool read_keyed(const Json& value, const std::string& path, std::span<const std::string> keys,
+                std::vector<Problem>& problems,
+                const std::function<void(const std::string& key, JsonReader& object)>& read);
+
+/// Reads a list item by item, each with its JSON path. @param expected  of the whole list, for the problem that it is
+/// no list or has fewer than `least` items
+void read_items(const Json& value, const std::string& path, std::size_t least, const std::string& expected,
+                std::vector<Problem>& problems,
+                const std::function<void(const Json& item, const std::string& path)>& read);
 
 }  // namespace graft

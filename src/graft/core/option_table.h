@@ -30,14 +30,28 @@ class OptionTable {
     return rows_[static_cast<std::size_t>(found - names_.begin())];
   }
 
-  /// The Spec that `value` describes; after a problem, the defaults.
+  /// The Spec that `value` describes; after a problem, and where it asks for its schema, the defaults.
   template <typename Spec>
   Spec read(const Json& value, const std::string& path, std::vector<Problem>& problems) const {
-    const NamedOptions named = read_named_options(value, path, names_, problems);
     Spec spec;
-    if (!named.name.empty()) spec.name = named.name;
-    spec.options = read_options(spec.name, named.name.empty() ? Json::object() : named.options, named.path, problems);
+    if (JsonSchema* schema = JsonSchema::asked_by(value)) schema->set_default(spec.name);
+    const bool found = read_named(
+        value, path, names_, problems,
+        [&](const std::string& name, JsonReader& reader) {
+          spec.name = name;
+          spec.options = at(name).read_options(reader);
+        },
+        this);
+    if (!found) spec = Spec{};
+    if (!found) spec.options = complete(spec);
     return spec;
+  }
+
+  /// The Spec under a key; the defaults where there is none.
+  template <typename Spec>
+  Spec read_member(JsonReader& reader, const std::string& key) const {
+    const Json* value = reader.member(key);
+    return read<Spec>(value == nullptr ? Json(Spec{}.name) : *value, reader.path_of(key), reader.problems());
   }
 
   /// The options of a Spec that was written by hand and may leave some out.
@@ -45,20 +59,14 @@ class OptionTable {
   template <typename Spec>
   Json complete(const Spec& spec) const {
     std::vector<Problem> problems;
-    Json options = read_options(spec.name, spec.options, spec.name, problems);
+    JsonReader reader(spec.options, spec.name, problems);
+    Json options = at(spec.name).read_options(reader);
+    reader.finish();
     if (!problems.empty()) throw Error(std::move(problems));
     return options;
   }
 
  private:
-  Json read_options(const std::string& name, const Json& given, const std::string& path,
-                    std::vector<Problem>& problems) const {
-    JsonReader reader(given, path, problems);
-    Json options = at(name).read_options(reader);
-    reader.finish();
-    return options;
-  }
-
   std::vector<Row> rows_;
   std::vector<std::string> names_;
 };

@@ -1,51 +1,17 @@
-#include <csv.h>
-
 #include <algorithm>
 #include <charconv>
 #include <map>
-#include <memory>
 
 #include "graft/core/error.h"
-#include "graft/core/files.h"
 #include "graft/core/names.h"
+#include "graft/data/csv.h"
+#include "graft/data/dataset.h"
 #include "graft/data/labels.h"
 
 namespace graft {
 namespace {
 
 using Row = std::vector<std::string>;
-
-/// Collects the rows that libcsv announces cell by cell.
-struct Rows {
-  std::vector<Row> rows;
-  Row row;
-
-  static void cell(void* text, std::size_t length, void* self) {
-    static_cast<Rows*>(self)->row.emplace_back(static_cast<const char*>(text), length);
-  }
-  static void end_of_row(int, void* self) {
-    auto& rows = *static_cast<Rows*>(self);
-    rows.rows.push_back(std::exchange(rows.row, {}));
-  }
-};
-
-std::vector<Row> parse_table(const std::filesystem::path& path, char separator) {
-  csv_parser parser;
-  csv_init(&parser, CSV_STRICT | CSV_APPEND_NULL);
-  const std::unique_ptr<csv_parser, decltype(&csv_free)> guard(&parser, &csv_free);
-  csv_set_delim(&parser, static_cast<unsigned char>(separator));
-  const std::string text = read_file(path);
-  Rows rows;
-  const bool parsed =
-      csv_parse(&parser, text.data(), text.size(), &Rows::cell, &Rows::end_of_row, &rows) == text.size() &&
-      csv_fini(&parser, &Rows::cell, &Rows::end_of_row, &rows) == 0;
-  if (!parsed)
-    throw Error(
-        {"table '" + path.string() + "'",
-         "line " + std::to_string(rows.rows.size() + 1) + " is no CSV (" + csv_strerror(csv_error(&parser)) + ")",
-         "RFC 4180: quotes doubled within quotes", ""});
-  return std::move(rows.rows);
-}
 
 /// Where each known column stands.
 class Columns {
@@ -102,7 +68,7 @@ Dataset read_manifest(const std::filesystem::path& table, Task task) {
   const std::string extension = table.extension().string();
   if (extension != ".csv" && extension != ".tsv")
     throw Error({subject, "is neither a folder nor a table", "a folder of class folders, or a .csv or .tsv file", ""});
-  const auto rows = parse_table(table, extension == ".csv" ? ',' : '\t');
+  const auto rows = read_csv(table, extension == ".csv" ? ',' : '\t');
   if (rows.size() < 2) throw Error({subject, "has no rows", "a header and one line an image", ""});
   const Columns columns(rows[0], subject);
   Dataset dataset;

@@ -80,7 +80,7 @@ const OptionTable<Activation>& table() {
 /// A name of the table with its options.
 struct ActivationSpec {
   std::string name = "relu";
-  Json options;
+  Json options = Json::object();
 };
 
 void add_option(torch::jit::Module& module, const std::string& name, const Json& value) {
@@ -93,8 +93,7 @@ void add_option(torch::jit::Module& module, const std::string& name, const Json&
 }
 
 Json read(JsonReader& reader) {
-  const auto spec =
-      table().read<ActivationSpec>(*reader.member("activation"), reader.path_of("activation"), reader.problems());
+  const auto spec = table().read_member<ActivationSpec>(reader, "activation");
   return {{"activation", {{spec.name, spec.options}}}};
 }
 

@@ -10,22 +10,19 @@ namespace {
 
 constexpr const char* kEnd = "{\"linear\": \"classes\"} or {\"cosine\": \"classes\"}";
 
-/// False when `value` names no kind of layer.
+/// False when `value` names no kind of layer, and where it asks for its schema.
 bool read_layer(const Json& value, const std::string& path, std::vector<HeadLayer>& layers,
                 std::vector<Problem>& problems) {
-  const auto& rows = head_layer_rows();
-  const auto row =
-      std::find_if(rows.begin(), rows.end(), [&](const HeadLayerRow& other) { return value.contains(other.name); });
-  if (row == rows.end()) {
+  const auto names = head_layer_names();
+  const bool found = read_keyed(value, path, names, problems, [&](const std::string& name, JsonReader& reader) {
+    layers.push_back({name, head_layer_row(name).read(reader)});
+  });
+  if (!found) {
     const std::string first = value.is_object() && !value.empty() ? value.begin().key() : "";
-    problems.push_back({path, "is " + value.dump(), "a layer: an object with one of " + join(head_layer_names()),
-                        did_you_mean(first, head_layer_names())});
-    return false;
+    problems.push_back(
+        {path, "is " + value.dump(), "a layer: an object with one of " + join(names), did_you_mean(first, names)});
   }
-  JsonReader reader(value, path, problems);
-  layers.push_back({row->name, row->read(reader)});
-  reader.finish();
-  return true;
+  return found;
 }
 
 bool gives_classes(const Json& layer) {
@@ -39,21 +36,18 @@ std::vector<std::string> head_layer_names() { return names_of(head_layer_rows())
 
 HeadSpec read_head_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   HeadSpec spec;
-  if (!value.is_array() || value.empty()) {
-    problems.push_back({path, "is " + value.dump(), "a list of layers, such as [{\"linear\": \"classes\"}]", ""});
-    return spec;
-  }
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const std::string at = path + "[" + std::to_string(i) + "]";
-    if (!read_layer(value[i], at, spec.layers, problems)) continue;
-    if (i > 0 && spec.layers.back().kind == "whiten")
-      problems.push_back({at, "is " + value[i].dump() + " behind other layers", "whiten as the first layer",
-                          "it is fitted to the backbone's features"});
-    const bool last = i + 1 == value.size();
-    if (last != gives_classes(value[i]))
-      problems.push_back({at, "is " + value[i].dump(),
-                          last ? std::string(kEnd) + " as the last layer" : "\"classes\" at the end only", ""});
-  }
+  read_items(
+      value, path, 1, "a list of layers, such as [{\"linear\": \"classes\"}]", problems,
+      [&](const Json& layer, const std::string& at) {
+        if (!read_layer(layer, at, spec.layers, problems)) return;
+        if (&layer != &value.front() && spec.layers.back().kind == "whiten")
+          problems.push_back({at, "is " + layer.dump() + " behind other layers", "whiten as the first layer",
+                              "it is fitted to the backbone's features"});
+        const bool last = &layer == &value.back();
+        if (last != gives_classes(layer))
+          problems.push_back({at, "is " + layer.dump(),
+                              last ? std::string(kEnd) + " as the last layer" : "\"classes\" at the end only", ""});
+      });
   return spec;
 }
 

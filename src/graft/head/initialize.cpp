@@ -161,9 +161,7 @@ const OptionTable<Row>& table() {
 const std::vector<std::string>& initialization_names() { return table().names(); }
 
 Json read_init(JsonReader& reader) {
-  const Json* value = reader.member("init");
-  const auto spec =
-      table().read<InitSpec>(value == nullptr ? Json("default") : *value, reader.path_of("init"), reader.problems());
+  const auto spec = table().read_member<InitSpec>(reader, "init");
   return {{spec.name, spec.options}};
 }
 

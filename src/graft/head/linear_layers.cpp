@@ -9,30 +9,18 @@ namespace {
 
 using torch::jit::Module;
 
-constexpr double kWidest = 65536;
-
-/// The width under `name`: "classes", or (where `hidden`) a number.
-Json read_width(JsonReader& reader, const std::string& name, bool hidden) {
-  const Json& width = *reader.member(name);
-  const bool is_number = width.is_number_integer() && Range::between(1, kWidest).contains(width.get<double>());
-  if (width == "classes" || (hidden && is_number)) return width;
-  reader.problem(name, "is " + width.dump(),
-                 hidden ? "\"classes\" or a whole number from 1 to 65536" : "\"classes\": it ends a head");
-  return "classes";
-}
+const JsonForm kClasses = JsonForm::word("classes");
+const JsonForm kWidth = JsonForm::integer(Range::between(1, 65536));
 
 /// Whether there is a bias, or what it starts from: a number, or "prior".
 Json read_bias(JsonReader& reader, const Json& width) {
-  const Json* bias = reader.member("bias");
-  if (bias == nullptr) return true;
-  if (bias->is_boolean() || bias->is_number() || (*bias == "prior" && width == "classes")) return *bias;
-  reader.problem("bias", "is " + bias->dump(),
-                 "true, false, the number that it starts from, or, in the last layer, \"prior\"");
-  return true;
+  std::vector<JsonForm> forms{JsonForm::boolean(), JsonForm::number()};
+  if (width == "classes") forms.push_back(JsonForm::word("prior"));
+  return reader.one_of("bias", true, forms);
 }
 
 Json read_linear(JsonReader& reader) {
-  const Json width = read_width(reader, "linear", true);
+  const Json width = reader.one_of("linear", "classes", {{kClasses, kWidth}});
   const Json bias = read_bias(reader, width);
   return {{"linear", width}, {"bias", bias}, {"init", read_init(reader)}};
 }
@@ -91,7 +79,7 @@ BuiltLayer build_linear(Emitter& emitter, const Json& layer, const LayerPlace& p
 }
 
 Json read_cosine(JsonReader& reader) {
-  const Json width = read_width(reader, "cosine", false);
+  const Json width = reader.one_of("cosine", "classes", {{kClasses}});
   const double scale = reader.number("scale", 10, Range::above(0));
   Json layer{{"cosine", width}, {"scale", scale}, {"init", read_init(reader)}};
   if (init_of(layer).name == "lsuv")

@@ -23,17 +23,12 @@ const std::vector<TransformRow>& known_transforms() {
   return kRows;
 }
 
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+const TransformRow& row_of(const std::string& name) {
+  return *std::ranges::find(known_transforms(), name, &TransformRow::name);
 }
 
-std::vector<std::string> read_keep(JsonReader& reader) {
-  auto keep = reader.strings("keep", {});
-  for (const auto& name : keep)
-    if (!contains(kPropertyNames, name))
-      reader.problem("keep", "holds '" + name + "'", "some of " + join(kPropertyNames),
-                     did_you_mean(name, kPropertyNames));
-  return keep;
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
@@ -42,29 +37,26 @@ std::vector<std::string> transform_names() { return names_of(known_transforms())
 
 Augmentation Augmentation::read(JsonReader reader, const InputSpec& input) {
   Augmentation augmentation;
-  const auto keep = read_keep(reader);
+  const auto keep = reader.choices("keep", kPropertyNames);
   augmentation.json_ = {{"transforms", Json::array()}, {"keep", keep}};
-  const Json* list = reader.member("transforms");
-  if (list != nullptr && !list->is_array()) reader.problem("transforms", "is " + list->dump(), "a list of transforms");
-  for (std::size_t i = 0; list != nullptr && list->is_array() && i < list->size(); ++i) {
-    const std::string path = reader.path_of("transforms[" + std::to_string(i) + "]");
-    const auto named = read_named_options(list->at(i), path, transform_names(), reader.problems());
-    for (const auto& row : known_transforms()) {
-      if (named.name != row.name) continue;
-      TransformOptions options(JsonReader(named.options, named.path, reader.problems()));
-      ReadTransform read = row.read(options, input);
-      options.finish();
+  auto& problems = reader.problems();
+  const auto read_transform = [&](const Json& value, const std::string& path) {
+    read_named(value, path, transform_names(), problems, [&](const std::string& name, JsonReader& object) {
+      TransformOptions options(object);
+      ReadTransform read = row_of(name).read(options, input);
       for (const Property broken : read.breaks) {
         const std::string& property = kPropertyNames[static_cast<std::size_t>(broken)];
         if (contains(keep, property))
-          reader.problems().push_back({path, "is " + named.name + ", which changes " + property,
-                                       "a transform that keeps it", "drop it, or drop '" + property + "' from keep"});
+          problems.push_back({path, "is " + name + ", which changes " + property, "a transform that keeps it",
+                              "drop it, or drop '" + property + "' from keep"});
       }
       augmentation.transforms_.push_back(std::move(read.transform));
-      augmentation.json_["transforms"].push_back(Json{{named.name, options.json()}});
+      augmentation.json_["transforms"].push_back(Json{{name, options.json()}});
       augmentation.fits_ = augmentation.fits_ || read.fits;
-    }
-  }
+    });
+  };
+  if (const Json* list = reader.member("transforms"))
+    read_items(*list, reader.path_of("transforms"), 0, "a list of transforms", problems, read_transform);
   reader.finish();
   return augmentation;
 }

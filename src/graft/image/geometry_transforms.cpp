@@ -131,7 +131,10 @@ ReadTransform read_random_resized_crop(TransformOptions& options, const InputSpe
 
 ReadTransform read_random_crop(TransformOptions& options, const InputSpec& input) {
   static const std::vector<std::string> kModes{"constant", "edge", "reflect", "symmetric"};
-  const int padding = options.integer("padding", 0, Range::between(0, input.size - 1));
+  const int padding = options.integer("padding", 0, Range::between(0, 4095));
+  if (padding >= input.size)
+    options.problem("padding", "is " + std::to_string(padding),
+                    "less than the input's " + std::to_string(input.size) + " pixels");
   const Color fill = options.color("fill");
   const std::string name = options.choice("padding_mode", kModes[0], kModes);
   const auto mode = static_cast<PaddingMode>(std::find(kModes.begin(), kModes.end(), name) - kModes.begin());

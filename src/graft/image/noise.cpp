@@ -3,10 +3,9 @@
 #include <ATen/Functions.h>
 
 #include <cmath>
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
-#include <vector>
+#include <string>
 
+#include "graft/image/encode.h"
 #include "graft/image/jpeg.h"
 #include "graft/image/pixels.h"
 
@@ -44,11 +43,7 @@ at::Tensor salt_and_pepper(const at::Tensor& image, double amount, RandomStream&
 }
 
 at::Tensor jpeg(const at::Tensor& image, int quality) {
-  TORCH_CHECK(quality >= 1 && quality <= 100, "jpeg: expected a quality of 1 to 100");
-  cv::Mat bgr;
-  cv::cvtColor(mat_of(contiguous_image(image, "jpeg")), bgr, cv::COLOR_RGB2BGR);
-  std::vector<std::uint8_t> bytes;
-  cv::imencode(".jpg", bgr, bytes, {cv::IMWRITE_JPEG_QUALITY, quality});
+  const std::string bytes = encode_jpeg(image, quality);
   return decode_jpeg(std::as_bytes(std::span(bytes)), 0, "a JPEG of an augmented image").pixels;
 }
 

@@ -20,7 +20,8 @@ enum class Numbers { kAny, kWhole };
 /// JsonReader.
 class TransformOptions {
  public:
-  explicit TransformOptions(JsonReader reader) : reader_(std::move(reader)) {}
+  /// @param reader  must outlive it
+  explicit TransformOptions(JsonReader& reader) : reader_(reader) {}
 
   double number(const std::string& key, double fallback, Range range);
   int integer(const std::string& key, int fallback, Range range);
@@ -42,8 +43,8 @@ class TransformOptions {
   /// "p": 0.5 by default.
   double probability(double fallback = 0.5);
   /// A grey level, or one for each of red, green and blue; black by default.
-  Color color(const std::string& key) { return color_from(key, reader_.member(key)); }
-  /// A color, or `word`, for which there is none.
+  Color color(const std::string& key) { return *color_or(key, ""); }
+  /// A color, or `word`, for which there is none; with no word a color always.
   std::optional<Color> color_or(const std::string& key, const std::string& word);
   /// "interpolation" and "fill".
   Resampling resampling(Sampling fallback);
@@ -53,7 +54,6 @@ class TransformOptions {
   void problem(const std::string& key, std::string found, std::string expected, std::string hint = "") {
     reader_.problem(key, std::move(found), std::move(expected), std::move(hint));
   }
-  void finish() { reader_.finish(); }
   const Json& json() const { return json_; }
 
  private:
@@ -63,15 +63,14 @@ class TransformOptions {
     Range range;                      ///< of numbers in a list
     Range lone;                       ///< of a number that stands for a list
     Numbers kind = Numbers::kAny;
-    std::string word{};  ///< what may stand there instead of numbers, for messages
+    std::string word{};  ///< what may stand there instead of numbers; "": nothing
   };
-  /// Empty where the option is missing or wrong.
-  std::vector<double> list(const std::string& key, const Json* found, const Accepted& accepted);
-  Color color_from(const std::string& key, const Json* found, const std::string& word = "");
+  /// Empty where the word stands there.
+  std::vector<double> list(const std::string& key, std::vector<double> fallback, const Accepted& accepted);
   /// Writes an interval down, or `fallback` after a problem.
   Interval noted(const std::string& key, Interval found, const Interval& fallback);
 
-  JsonReader reader_;
+  JsonReader& reader_;
   Json json_ = Json::object();
 };
 

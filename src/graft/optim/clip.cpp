@@ -56,17 +56,19 @@ std::vector<std::string> clip_names() { return names_of(kTable); }
 
 ClipSpec read_clip_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   ClipSpec spec;
-  if (value == spec.name) return spec;
-  if (!value.is_object() || value.size() != 1) {
-    problems.push_back(
-        {path, "is " + value.dump(), "\"none\", or one name with its limit, such as {\"norm\": 1.0}", ""});
-    return spec;
-  }
-  JsonReader reader(value, path, problems);
-  for (const auto& row : kTable)
-    if (const double limit = reader.number(row.name, 0, Range::above(0)); limit > 0) spec = {row.name, limit};
-  reader.finish();
-  return spec;
+  const JsonForm none = JsonForm::word(spec.name);
+  if (none.accepts(value)) return spec;
+  if (JsonSchema* schema = JsonSchema::asked_by(value)) schema->accept({{none}}), schema->set_default(spec.name);
+  const auto names = clip_names();
+  const bool found = read_keyed(value, path, names, problems, [&](const std::string& name, JsonReader& reader) {
+    spec = {name, reader.number(name, 0, Range::above(0))};
+  });
+  if (found) return spec;
+  const std::string first = value.is_object() && !value.empty() ? value.begin().key() : "";
+  problems.push_back({path, "is " + value.dump(),
+                      "\"none\", or one of " + join(names) + " with its limit, such as {\"norm\": 1.0}",
+                      did_you_mean(first, names)});
+  return {};
 }
 
 Json to_json(const ClipSpec& spec) { return spec.name == "none" ? Json(spec.name) : Json{{spec.name, spec.limit}}; }

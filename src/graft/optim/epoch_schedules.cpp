@@ -36,15 +36,12 @@ Schedule step_down(const Json& options, double lr, const Span& span) {
 
 /// The epochs, counted from the end of the warm-up, that begin with a drop.
 Json read_milestones(JsonReader& reader) {
-  const Json* given = reader.member("milestones");
-  bool fits = given != nullptr && given->is_array() && !given->empty();
-  for (std::size_t i = 0; fits && i < given->size(); ++i)
-    fits = (*given)[i].is_number_integer() && (*given)[i] > (i == 0 ? Json(0) : (*given)[i - 1]) &&
-           (*given)[i] <= kMostEpochs;
-  if (fits) return *given;
-  reader.problem("milestones", given == nullptr ? "is missing" : "is " + given->dump(),
-                 "the epochs at which the rate drops: whole numbers from 1 on, each above the one before");
-  return Json::array({1});
+  if (!reader.has("milestones")) reader.problem("milestones", "is missing", "the epochs at which the rate drops");
+  const JsonForm epochs = JsonForm::list_from(1, JsonForm::integer(Range::between(1, kMostEpochs)));
+  const Json found = reader.one_of("milestones", Json::array({1}), {{epochs}});
+  if (std::adjacent_find(found.begin(), found.end(), std::greater_equal<>()) != found.end())
+    reader.problem("milestones", "is " + found.dump(), "each epoch above the one before");
+  return found;
 }
 
 Json multi_step_options(JsonReader& reader) {

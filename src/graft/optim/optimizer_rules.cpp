@@ -41,15 +41,7 @@ void read_weight_decay(JsonReader& reader, Json& options, double fallback) {
 }
 
 void read_strength(JsonReader& reader, Json& options) {
-  options["C"] = 1.0;
-  const Json* strength = reader.member("C");
-  if (strength == nullptr) return;
-  if (*strength == "cv")
-    options["C"] = *strength;
-  else if (strength->is_number())
-    options["C"] = reader.number("C", 1, Range::above(0));
-  else
-    reader.problem("C", "is " + strength->dump(), "a number above 0, or \"cv\"");
+  options["C"] = reader.one_of("C", 1.0, {{JsonForm::number(Range::above(0)), JsonForm::word("cv")}});
 }
 
 void read_inner_rule(JsonReader& reader, Json& options, const std::vector<std::string>& others) {

@@ -31,6 +31,7 @@ Json export_run(const ModelSource& best, const Progress& progress, std::int64_t 
   metrics["timing"] = timing_json(progress, watch.seconds());
   const std::int64_t total = best.network.trained_parameters() + best.network.frozen_parameters();
   metrics["parameters"] = {{"total", total}, {"trained", trained_parameters}};
+  metrics["diagnosis"] = progress.diagnosis;
   replace_file(folder.metrics(), metrics.dump(2) + "\n");
   return metrics;
 }

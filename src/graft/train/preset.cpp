@@ -12,17 +12,18 @@ namespace {
 
 /// Sections of a recipe that are merged key by key when one recipe is laid over another.
 bool is_section(const std::string& key) {
-  static constexpr std::array kSections{"backbone", "input", "data", "augment", "cache", "stop"};
+  static constexpr std::array kSections{"backbone", "input", "data", "augment", "cache", "stop", "diagnosis"};
   return std::find(kSections.begin(), kSections.end(), key) != kSections.end();
 }
 
 constexpr const char* kCommon = R"({
-  "graft": 1, "seed": 0, "device": "auto", "precision": "auto", "threads": 0,
+  "graft": 1, "preset": "none", "seed": 0, "device": "auto", "precision": "auto", "threads": 0,
   "data": {"val": 0.2, "classes": [], "batch_size": 32, "balance": "none", "on_bad_image": "skip", "augment": {"transforms": []}},
   "cache": {"activations": "auto", "views": 1},
   "head": [{"batch_norm": {}}, {"dropout": 0.25}, {"linear": 256, "init": "kaiming_normal"}, {"activation": "relu"},
            {"batch_norm": {}}, {"dropout": 0.5}, {"linear": "classes"}],
-  "stop": {"patience": 0}
+  "stop": {"patience": 0},
+  "diagnosis": {"steps": 3, "overfit_batch": false}
 })";
 
 constexpr const char* kProbe = R"({
@@ -67,13 +68,46 @@ constexpr const char* kGradual = R"({
   ]
 })";
 
+// A linear head: there is no room to check a larger one. Layer normalisation needs no statistics of a few photos, and
+// the loss tells epochs apart where accuracy has a dozen values.
+constexpr const char* kTiny = R"({
+  "data": {"batch_size": 16,
+           "augment": {"transforms": [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]}},
+  "cache": {"views": 8},
+  "head": [{"layer_norm": {}}, {"dropout": 0.25}, {"linear": "classes"}],
+  "phases": [
+    {"name": "probe", "epochs": 60, "train": ["head"], "optimizer": {"adamw": {"lr": 0.001, "weight_decay": 0.1}},
+     "schedule": {"one_cycle": {}}}
+  ],
+  "stop": {"metric": "loss"}
+})";
+
+// Passes over the photos are few and dear: most layers train in them, and a running mean of the weights takes the place
+// of a choice among many epochs.
+constexpr const char* kLarge = R"({
+  "data": {"batch_size": 128,
+           "augment": {"transforms": [{"random_resized_crop": {"scale": [0.35, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]}},
+  "head": [{"batch_norm": {}}, {"dropout": 0.2}, {"linear": "classes"}],
+  "phases": [
+    {"name": "probe", "epochs": 2, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003, "weight_decay": 0.01}},
+     "schedule": {"one_cycle": {}}},
+    {"name": "fine-tune", "epochs": 8, "train": ["head", "last:4"], "optimizer": {"adamw": {"lr": 0.0005, "weight_decay": 0.05}},
+     "layer_lr_decay": 0.75, "schedule": {"cosine": {"warmup_epochs": 0.5}}, "clip": {"norm": 1.0},
+     "average": {"ema": {"decay": 0.999, "warmup": true}}}
+  ]
+})";
+
 struct Preset {
   std::string name;
   const char* json;
 };
-const std::array<Preset, 4>& presets() {
-  static const std::array<Preset, 4> kPresets{
-      {{"probe", kProbe}, {"linear", kLinear}, {"finetune", kFinetune}, {"gradual", kGradual}}};
+const std::array<Preset, 6>& presets() {
+  static const std::array<Preset, 6> kPresets{{{"probe", kProbe},
+                                               {"linear", kLinear},
+                                               {"finetune", kFinetune},
+                                               {"gradual", kGradual},
+                                               {"tiny", kTiny},
+                                               {"large", kLarge}}};
   return kPresets;
 }
 
@@ -128,6 +162,7 @@ Json preset_recipe(const std::string& name, const std::string& task) {
     json["task"] = task;
     json["loss"] = row.loss;
     json["stop"]["metric"] = row.metrics.front();
+    json["preset"] = name;
     lay_over(json, parse_json(preset.json, "preset " + name));
     const std::string loss = json["loss"].begin().key();
     const auto losses = loss_names(row.task);
@@ -136,8 +171,16 @@ Json preset_recipe(const std::string& name, const std::string& task) {
                    "preset probe serves every task"});
     return json;
   }
+  if (name == "auto")
+    throw Error({"preset 'auto'", "depends on the photos", "one of " + join(preset_names()), "graft train chooses"});
   throw Error(
       {"preset '" + name + "'", "is unknown", "one of " + join(preset_names()), did_you_mean(name, preset_names())});
+}
+
+std::string preset_under(const Json& recipe, const std::string& asked_for) {
+  if (!asked_for.empty()) return asked_for;
+  const auto named = recipe.is_object() ? recipe.value("preset", Json("none")) : Json("none");
+  return named.is_string() && named != "none" ? named.get<std::string>() : "probe";
 }
 
 void lay_over(Json& json, const Json& over) {

@@ -54,7 +54,8 @@ Json to_json(const Progress& progress) {
           {"best", to_json(progress.best)},
           {"phase_best", to_json(progress.phase_best)},
           {"epochs_without_better", progress.epochs_without_better},
-          {"history", progress.history}};
+          {"history", progress.history},
+          {"diagnosis", progress.diagnosis}};
 }
 
 Progress read_progress(const Json& json) {
@@ -71,6 +72,7 @@ Progress read_progress(const Json& json) {
   progress.phase_best = read_best(json.at("phase_best"));
   progress.epochs_without_better = json.at("epochs_without_better").get<std::int64_t>();
   progress.history = json.at("history");
+  progress.diagnosis = json.value("diagnosis", Json::object());  // checkpoints of earlier versions have none
   return progress;
 }
 

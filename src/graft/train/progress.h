@@ -35,7 +35,8 @@ struct Progress {
   Best best;                   ///< of the run
   Best phase_best;             ///< of the phase
   std::int64_t epochs_without_better = 0;
-  Json history = Json::array();  ///< one record an epoch
+  Json history = Json::array();     ///< one record an epoch
+  Json diagnosis = Json::object();  ///< what Diagnosis has found so far
 
   bool at_start() const { return phase == 0 && epoch == 0 && step == 0; }
   void start_epoch(std::int64_t next);

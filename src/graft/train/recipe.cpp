@@ -58,8 +58,7 @@ Phase read_phase(const Json& value, const std::string& path, std::vector<Problem
   Phase phase;
   phase.name = reader.string("name", "");
   phase.epochs = reader.integer("epochs", 1, Range::between(1, 100000));
-  phase.train = reader.strings("train", phase.train);
-  if (phase.train.empty()) reader.problem("train", "is empty", "at least one glob", "\"head\" trains the head alone");
+  phase.train = reader.strings("train", phase.train, 1);
   read_steps(reader, phase);
   phase.layer_lr_decay = reader.number("layer_lr_decay", 1, {.low = 0, .high = 1, .low_open = true});
   phase.batch_norm = reader.choice("batch_norm", "frozen", kBatchNormNames) == "update" ? BatchNormStatistics::kUpdate
@@ -69,19 +68,16 @@ Phase read_phase(const Json& value, const std::string& path, std::vector<Problem
 }
 
 void read_phases(JsonReader& reader, Recipe& recipe) {
-  const Json& phases = required(reader, "phases");
-  if (phases.is_null()) return;
-  if (!phases.is_array() || phases.empty())
-    return reader.problem("phases", "is no list of phases", "at least one phase");
   std::set<std::string> names;
-  for (std::size_t i = 0; i < phases.size(); ++i) {
-    const std::string path = "phases[" + std::to_string(i) + "]";
-    recipe.phases.push_back(read_phase(phases[i], path, reader.problems()));
+  const auto read = [&](const Json& value, const std::string& path) {
+    recipe.phases.push_back(read_phase(value, path, reader.problems()));
     auto& name = recipe.phases.back().name;
-    if (name.empty()) name = "phase " + std::to_string(i + 1);
+    if (name.empty()) name = "phase " + std::to_string(recipe.phases.size());
     if (!names.insert(name).second)
-      reader.problem(path.substr(0) + ".name", "is '" + name + "' again", "a name of its own");
-  }
+      reader.problems().push_back({path + ".name", "is '" + name + "' again", "a name of its own", ""});
+  };
+  if (const Json& phases = required(reader, "phases"); !phases.is_null())
+    read_items(phases, "phases", 1, "a list of at least one phase", reader.problems(), read);
 }
 
 void read_data(JsonReader reader, Recipe& recipe) {
@@ -146,6 +142,12 @@ void read_stop(JsonReader reader, Recipe& recipe) {
   reader.finish();
 }
 
+void read_diagnosis(JsonReader reader, DiagnosisRule& rule) {
+  rule.steps = reader.integer("steps", rule.steps, Range::between(0, 1000));
+  rule.overfit_batch = reader.boolean("overfit_batch", rule.overfit_batch);
+  reader.finish();
+}
+
 Json phase_json(const Phase& phase) {
   return {{"name", phase.name},
           {"epochs", phase.epochs},
@@ -160,13 +162,18 @@ Json phase_json(const Phase& phase) {
           {"batch_norm", kBatchNormNames[static_cast<std::size_t>(phase.batch_norm)]}};
 }
 
-}  // namespace
+/// What "preset" takes: "auto" is for graft train to choose.
+std::vector<std::string> presets_to_name() {
+  std::vector<std::string> names = preset_names();
+  names.insert(names.end(), {"auto", "none"});
+  return names;
+}
 
-Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
-  std::vector<Problem> problems;
+Recipe read_keys(const Json& json, const std::filesystem::path& base, std::vector<Problem>& problems) {
   JsonReader reader(json, "", problems);
   Recipe recipe;
   reader.integer("graft", kFormat, Range::between(kFormat, kFormat));
+  recipe.preset = reader.choice("preset", recipe.preset, presets_to_name());
   recipe.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, Range::between(0, 9007199254740992.0)));
   recipe.task = task_named(reader.choice("task", to_string(recipe.task), task_names()));
   recipe.device = reader.string("device", recipe.device);
@@ -182,7 +189,16 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   recipe.loss = read_loss_spec(loss == nullptr ? task_row(recipe.task).loss : *loss, "loss", problems);
   read_phases(reader, recipe);
   read_stop(reader.object("stop"), recipe);
+  read_diagnosis(reader.object("diagnosis"), recipe.diagnosis);
   reader.finish();
+  return recipe;
+}
+
+}  // namespace
+
+Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
+  std::vector<Problem> problems;
+  Recipe recipe = read_keys(json, base, problems);
   if (problems.empty()) problems = task_problems(recipe);
   if (problems.empty()) problems = full_batch_problems(recipe);
   if (problems.empty()) problems = mix_problems(recipe);
@@ -190,9 +206,20 @@ Recipe read_recipe(const Json& json, const std::filesystem::path& base) {
   return recipe;
 }
 
+Json recipe_schema() {
+  JsonSchema schema;
+  std::vector<Problem> of_nothing;  // of a recipe without keys
+  read_keys(schema.question(), "", of_nothing);
+  Json json{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Graft recipe"}};
+  json.update(schema.json());
+  return json;
+}
+
 Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
-  Json json{{"graft", kFormat},        {"seed", recipe.seed},           {"task", to_string(recipe.task)},
-            {"device", recipe.device}, {"precision", recipe.precision}, {"threads", recipe.threads}};
+  Json json{{"graft", kFormat},         {"preset", recipe.preset},
+            {"seed", recipe.seed},      {"task", to_string(recipe.task)},
+            {"device", recipe.device},  {"precision", recipe.precision},
+            {"threads", recipe.threads}};
   json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
                       {"sha256", recipe.backbone_sha256},
                       {"features", recipe.features.path},
@@ -214,6 +241,7 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   json["phases"] = Json::array();
   for (const auto& phase : recipe.phases) json["phases"].push_back(phase_json(phase));
   json["stop"] = {{"metric", recipe.stop.metric}, {"patience", recipe.stop.patience}};
+  json["diagnosis"] = {{"steps", recipe.diagnosis.steps}, {"overfit_batch", recipe.diagnosis.overfit_batch}};
   return json;
 }
 

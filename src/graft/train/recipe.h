@@ -42,8 +42,15 @@ struct StopRule {
   std::int64_t patience = 0;
 };
 
+/// How closely a run is watched (diagnosis.h). Its result does not depend on it.
+struct DiagnosisRule {
+  std::int64_t steps = 3;      ///< looked at in each epoch; 0: nothing is
+  bool overfit_batch = false;  ///< whether a copy of the head shall learn one batch by heart first
+};
+
 /// Everything that decides a run but its data. JSON form: docs/recipe.md.
 struct Recipe {
+  std::string preset = "none";  ///< that it was laid over; says where values come from, and decides nothing
   std::uint64_t seed = 0;
   Task task = Task::kSingleLabel;
   std::string device = "auto";
@@ -69,6 +76,7 @@ struct Recipe {
   LossSpec loss;
   std::vector<Phase> phases;
   StopRule stop;
+  DiagnosisRule diagnosis;
 
   BackboneOptions backbone_options(Trust trust) const {
     return {.image_size = input.size, .features = features, .pool = pool, .trust = trust};
@@ -78,16 +86,21 @@ struct Recipe {
 /// Reads a recipe whose relative paths start at `base`.
 /// @throws Error with every problem, each named by its JSON path.
 Recipe read_recipe(const Json& json, const std::filesystem::path& base);
+/// JSON Schema (draft 2020-12) of what a recipe file may hold. What a rule over several keys forbids, it lets pass.
+Json recipe_schema();
 /// The full JSON form; the backbone's path is written relative to `base`.
 Json to_json(const Recipe& recipe, const std::filesystem::path& base);
 
-/// "probe", "linear", "finetune", "gradual".
+/// "probe", "linear", "finetune", "gradual", "tiny", "large".
 const std::vector<std::string>& preset_names();
 /// A preset's recipe for a task, without "backbone" and "input". @throws Error on an unknown name, or where the preset
 /// does not serve the task.
 Json preset_recipe(const std::string& name, const std::string& task = "single_label");
 /// The task that a recipe, or a part of one, says; single_label where it says none.
 std::string task_in(const Json& recipe);
+
+/// The preset that a recipe is laid over: the one asked for, else the one that it names ("auto" too), else "probe".
+std::string preset_under(const Json& recipe, const std::string& asked_for);
 
 /// Lays `over` on top of `json`: the recipe's sections are merged key by key, everything else is replaced.
 void lay_over(Json& json, const Json& over);

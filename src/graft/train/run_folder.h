@@ -31,6 +31,7 @@ class RunFolder {
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path metrics() const { return path_ / "metrics.json"; }
   std::filesystem::path predictions() const { return path_ / "predictions.csv"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
   std::filesystem::path model() const { return path_ / "model.pt"; }
 
   void write_recipe(const Json& recipe) const;

@@ -12,8 +12,10 @@
 #include "graft/train/batch_statistics.h"
 #include "graft/train/best_epochs.h"
 #include "graft/train/checkpoint.h"
+#include "graft/train/diagnosis.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/export_run.h"
+#include "graft/train/findings.h"
 #include "graft/train/fit_head.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/prepared_run.h"
@@ -70,6 +72,7 @@ class Trainer::Run {
   void load() {
     set_thread_count(recipe().threads);
     const c10::Device device = resolve_device(recipe().device);
+    if (!spec_.preset_reason.empty()) message("preset " + recipe().preset + ": " + spec_.preset_reason);
     if (!resumed_) check_backbone_file(recipe());
     prepared_.emplace(
         spec_, device, memory_,
@@ -157,6 +160,7 @@ class Trainer::Run {
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
     resumed_.reset();
+    diagnosis_.begin_phase(recipe(), progress_.phase, parts().network, std::ssize(class_counts), steps_per_epoch_);
     tell(&Observer::on_phase,
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,
                      network.backbone().boundary_name(network.boundary()), network.trained_parameters(),
@@ -180,6 +184,7 @@ class Trainer::Run {
       progress_.start_epoch(progress_.epoch + 1);
       save();
     }
+    diagnosis_.end_phase(progress_.history);
     // The last phase leaves its last epoch in last.pt: what is exported by default is in best.pt.
     if (progress_.phase + 1 < recipe().phases.size()) {
       restore_tensors(parts().tensors(), best_.of_phase(), "best tensors of phase '" + phase().name + "'");
@@ -246,15 +251,20 @@ class Trainer::Run {
 
   void train_step(at::Tensor activations, const std::vector<std::int64_t>& rows) {
     const std::int64_t step = step_of_phase();
-    const double value = take_gradient(
-        {parts().network, *optimizer_, loss_, *penalty_, recipe().batch_size},
-        mixing().of_activations(step, std::move(activations)), mixing().at(step).rows(torch::tensor(rows)),
-        derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
+    const at::Tensor index = torch::tensor(rows);
+    if (diagnosis_.wants_batch()) diagnosis_.see_batch(activations, loss_.targets.index_select(0, index));
+    const double value =
+        take_gradient({parts().network, *optimizer_, loss_, *penalty_, recipe().batch_size},
+                      mixing().of_activations(step, std::move(activations)), mixing().at(step).rows(index),
+                      derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
     if (!std::isfinite(value))
-      throw Error({"phase '" + phase().name + "' epoch " + std::to_string(progress_.epoch + 1),
-                   "the loss is no finite number", "a loss that falls", "lower the learning rate"});
+      throw not_finite(c10::str("phase '", phase().name, "' epoch ", progress_.epoch + 1, " step ", progress_.step + 1),
+                       optimizer_->groups(), folder_.last_checkpoint());
+    diagnosis_.see_loss(value);
+    diagnosis_.before_update(optimizer_->groups(), progress_.step);
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step(schedule_(step));
+    diagnosis_.after_update(optimizer_->groups());
     if (average_) average_->update(step + 1);
     progress_.loss_sum += value * static_cast<double>(rows.size());
     progress_.loss_images += static_cast<std::int64_t>(rows.size());
@@ -288,7 +298,9 @@ class Trainer::Run {
     parts().val.for_each_batch(
         batches_in_order(parts().val.samples().size(), recipe().batch_size), 0,
         [&](at::Tensor activations, const auto& batch) {
-          const at::Tensor outputs = parts().network.logits(std::move(activations)).to(at::kCPU, at::kFloat);
+          const at::Tensor features = parts().network.features(std::move(activations));
+          diagnosis_.see_features(features, done);
+          const at::Tensor outputs = parts().network.head().forward({features}).toTensor().to(at::kCPU, at::kFloat);
           rows.push_back(parts().answer.forward({outputs}).toTensor());
           done += static_cast<std::int64_t>(batch.size());
         },
@@ -346,6 +358,7 @@ class Trainer::Run {
   std::optional<PreparedRun> prepared_;
   Progress progress_;
   Progress before_;  // as the process before this one left it
+  Diagnosis diagnosis_{progress_.diagnosis, [this](const std::string& line) { message(line); }};
   BestEpochs best_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Penalty> penalty_;

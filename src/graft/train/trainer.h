@@ -27,6 +27,7 @@ struct RunSpec {
   std::filesystem::path folder;          ///< where the run's files go
   Json backbone_facts = Json::object();  ///< of the model card: {"name", "license"}; goes into the artifact
   RunEnvironment environment{};
+  std::string preset_reason{};  ///< why the recipe's preset was chosen; "" where nobody chose
 };
 
 struct RunResult {

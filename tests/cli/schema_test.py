@@ -1,0 +1,216 @@
+"""The JSON Schema of recipes: it takes what the program takes, refuses what the program refuses, and docs/recipe.md names its keys."""
+
+import concurrent.futures
+import json
+import re
+
+import jsonschema
+
+import program
+from program import PHOTOS, ROOT, backbone, graft
+
+PRESETS = ("probe", "linear", "finetune", "gradual")
+
+# Parts of a recipe that are wrong, one mistake each: unknown keys and names, wrong types, values out of range.
+WRONG = (
+    {"sead": 1},
+    {"seed": -1},
+    {"seed": 1.5},
+    {"graft": 2},
+    {"task": "regression"},
+    {"device": 1},
+    {"threads": True},
+    {"backbone": {"classifier": "cut"}},
+    {"backbone": "resnet18"},
+    {"input": {"size": 7}},
+    {"input": {"mean": [0, 0]}},
+    {"input": {"std": [1, 1, 0]}},
+    {"data": {"val": 1}},
+    {"data": {"batch_size": "32"}},
+    {"data": {"balance": {"effective": {"beta": 1}}}},
+    {"data": {"balance": "some"}},
+    {"data": {"augment": {"keep": ["colour"]}}},
+    {"data": {"augment": {"transforms": {"horizontal_flip": {}}}}},
+    {"data": {"augment": {"transforms": ["random_rotation"]}}},
+    {"data": {"augment": {"transforms": [{"random_rotation": {"degrees": [1, 2, 3]}}]}}},
+    {"data": {"augment": {"transforms": [{"random_rotation": {"degrees": 9, "fill": [0, 0, 256]}}]}}},
+    {"data": {"augment": {"transforms": [{"random_erasing": {"value": "noise"}}]}}},
+    {"data": {"augment": {"transforms": [{"jpeg": {"quality": [1.5, 90]}}]}}},
+    {"cache": {"views": 0}},
+    {"cache": {"activations": "ram"}},
+    {"loss": {"cross_entropi": {}}},
+    {"loss": {"focal": {"gamma": -1}}},
+    {"loss": {"focal": {"gamma": 1}, "poly1": {}}},
+    {"loss": []},
+    {"head": []},
+    {"head": [{"linear": 0}, {"linear": "classes"}]},
+    {"head": [{"linear": "class"}]},
+    {"head": [{"linear": "classes", "bias": "post"}]},
+    {"head": [{"linear": "classes", "init": {"zeros": {"gain": 1}}}]},
+    {"head": [{"activation": {"elu": {"alpha": -1}}}, {"linear": "classes"}]},
+    {"head": [{"dropout": 1}, {"linear": "classes"}]},
+    {"head": [{"relu": {}}, {"linear": "classes"}]},
+    {"phases": []},
+    {"phases": [{"epochs": 0}]},
+    {"phases": [{"train": []}]},
+    {"phases": [{"train": [1]}]},
+    {"phases": [{"clip": {"norm": 0}}]},
+    {"phases": [{"clip": "norm"}]},
+    {"phases": [{"schedule": "step"}]},
+    {"phases": [{"schedule": {"multi_step": {"milestones": []}}}]},
+    {"phases": [{"optimizer": {"adamw": {"betas": [0.9, 1]}}}]},
+    {"phases": [{"optimizer": {"lookahead": {"optimizer": {"sgd": {"lr": 0}}}}}]},
+    {"phases": [{"optimizer": {"lbfgs": {"C": "auto"}}}]},
+    {"stop": {"metric": "speed"}},
+)
+
+# What stands beside them and is right.
+RIGHT = (
+    {},
+    {"backbone": {"features": "layer3"}},
+    {"input": {"size": 512}, "data": {"augment": {"transforms": [{"random_crop": {"padding": 300}}]}}},
+    {"data": {"balance": {"effective": {"beta": 0}}, "augment": {"keep": ["color"]}}},
+    {"data": {"augment": {"transforms": ["horizontal_flip", {"random_rotation": {"degrees": [-9, 9], "fill": 255}}]}}},
+    {"data": {"augment": {"transforms": [{"random_erasing": {"value": "random"}}, {"jpeg": {"quality": 90}}]}}},
+    {"head": [{"linear": 8, "init": "zeros", "bias": 0.5}, {"activation": "relu"}, {"cosine": "classes"}]},
+    {"phases": [{"schedule": {"multi_step": {"milestones": [1, 2]}}, "epochs": 3, "clip": {"value": 1}}]},
+    {"phases": [{"optimizer": {"lookahead": {"optimizer": {"sgd": {"lr": 1}}}}, "average": "ema"}], "loss": "focal"},
+)
+
+
+class SchemaTest(program.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.schema = json.loads(graft("recipe", "--schema").stdout)
+        jsonschema.Draft202012Validator.check_schema(cls.schema)
+        cls.validator = jsonschema.Draft202012Validator(cls.schema)
+
+    def is_taken(self, number, recipe):
+        result = graft("recipe", "--check", self.write_json(f"recipe-{number}.json", recipe))
+        self.assertIn(result.returncode, (0, 1), result.stderr)
+        return result.returncode == 0
+
+    def test_every_preset_is_valid(self):
+        for preset in PRESETS:
+            with self.subTest(preset=preset):
+                self.validator.validate(json.loads(self.succeed("recipe", "--preset", preset).stdout))
+
+    def test_the_recipe_of_a_run_is_valid(self):
+        for preset in ("probe", "linear"):
+            run = self.folder / preset
+            options = ("--set", "input.size=32", "--set", "phases.0.epochs=1", "--preset", preset, "--threads", 1)
+            self.succeed("train", PHOTOS, "--backbone", backbone("tiny_cnn.scripted"), *options, "--out", run)
+            self.validator.validate(json.loads((run / "recipe.json").read_text()))
+
+    def test_the_program_and_the_schema_refuse_the_same(self):
+        recipes = [*WRONG, *RIGHT]
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            taken = list(pool.map(self.is_taken, range(len(recipes)), recipes))
+        for number, (recipe, is_taken) in enumerate(zip(recipes, taken, strict=True)):
+            with self.subTest(recipe=recipe):
+                self.assertEqual(is_taken, number >= len(WRONG))
+                self.assertEqual(self.validator.is_valid(recipe), is_taken)
+
+    def test_what_must_be_given_is_required(self):
+        rotation = {"data": {"augment": {"transforms": [{"random_rotation": {"fill": 1}}]}}}
+        error = jsonschema.exceptions.best_match(self.validator.iter_errors(rotation))
+        self.assertIn("'degrees' is a required property", error.message)
+        self.assertNotIn("required", self.schema)
+
+
+class Keys:
+    """Everything that a schema names: keys of the recipe by their dotted path, names of techniques with their options, and words."""
+
+    def __init__(self, schema):
+        self.definitions = schema.get("$defs", {})
+        self.paths, self.options, self.words = set(), {}, set()
+        self.walk(schema, "")
+        for definition in self.definitions.values():
+            self.walk(definition, None)
+
+    def walk(self, node, path):
+        """`path` is that of the recipe's own keys; None within what techniques take."""
+        self.words.update(word for word in (*node.get("enum", ()), *([node["const"]] if "const" in node else ())))
+        for choice in node.get("anyOf", ()):
+            self.walk(choice, None)
+        if "items" in node:
+            self.walk(node["items"], path)
+        is_technique = node.get("maxProperties") == 1
+        for key, child in node.get("properties", {}).items():
+            if is_technique:
+                self.options.setdefault(key, set()).update(child.get("properties", {}))
+            elif path is None:
+                self.words.add(key)
+            else:
+                self.paths.add(f"{path}{key}")
+            inside = path is not None and child.get("type") == "object"
+            self.walk(child, None if path is None or is_technique else f"{path}{key}." if inside else "")
+
+    def leaves(self):
+        return {path for path in self.paths if not any(other.startswith(f"{path}.") for other in self.paths)}
+
+
+def quoted(text):
+    """The words of all that stands in backticks."""
+    return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"[A-Za-z_][\w.]*", code)}
+
+
+class Page:
+    """Sections of docs/recipe.md and the cells of their tables."""
+
+    def __init__(self):
+        text = (ROOT / "docs/recipe.md").read_text()
+        self.sections = re.split(r"^##+ ", text, flags=re.M)
+        self.rows = []
+        for section in self.sections:
+            for line in section.splitlines():
+                cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("| "))]
+                if line.startswith("| ") and quoted(cells[0]):
+                    self.rows.append((cells, section))
+
+
+class PageTest(program.ProgramTest):
+    """docs/recipe.md and the schema name the same."""
+
+    # Stand for what a user writes.
+    PLACEHOLDERS = {"WIDTH", "NAME", "P", "true", "false", "N"}
+
+    def setUp(self):
+        super().setUp()
+        self.keys = Keys(json.loads(self.succeed("recipe", "--schema").stdout))
+        self.page = Page()
+
+    def test_the_page_names_every_key(self):
+        named = set().union(*(quoted(cells[0]) for cells, _ in self.page.rows))
+        families = {path.rsplit(".", 1)[0] for path in named} | {path.split(".")[0] for path in named}
+        self.assertEqual(sorted(self.keys.leaves() - named - families), [])
+
+    def test_the_page_names_every_technique_with_its_options(self):
+        for name, options in self.keys.options.items():
+            sections = [
+                section
+                for cells, section in self.page.rows
+                if name in {word.rsplit(".", 1)[-1] for word in quoted(cells[0])}
+                or f"loss.{name}." in " ".join(quoted(cells[0]))
+                or name in quoted(" ".join(cells))
+            ]
+            with self.subTest(name=name):
+                self.assertTrue(sections, "no row names it")
+                missing = min((options - {w.rsplit(".", 1)[-1] for w in quoted(text)} for text in sections), key=len)
+                self.assertEqual(sorted(missing), [])
+
+    def test_the_page_names_nothing_else(self):
+        options = set().union(*self.keys.options.values())
+        known = self.keys.words | options | set(self.keys.options) | self.keys.paths | self.PLACEHOLDERS
+        for cells, _ in self.page.rows:
+            for word in quoted(cells[0]):
+                with self.subTest(word=word):
+                    family, _, rest = word.partition(".")
+                    parts = {word} if family != "loss" or not rest else set(rest.split("."))
+                    self.assertEqual(sorted(parts - known), [])
+            with self.subTest(options=cells[1]):
+                self.assertEqual(sorted(quoted(cells[1]) - known), [])
+
+
+if __name__ == "__main__":
+    program.main()
