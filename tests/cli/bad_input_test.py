@@ -19,6 +19,30 @@ class RefusedRunTest(program.ProgramTest):
         self.assertFalse(self.out.exists())
 
 
+class LrFindTest(program.ProgramTest):
+    def find(self, *arguments):
+        return ("lr-find", PHOTOS, "--backbone", backbone("tiny_cnn.scripted"), "--set", "input.size=32",
+                "--set", "data.batch_size=8", "--threads", 1, *arguments)
+
+    def test_suggests_within_its_range_and_writes_nothing(self):
+        answer = self.answer(*self.find("--end-lr", 1e5, "--num-iter", 40), cwd=self.folder)
+        rates = [point["lr"] for point in answer["points"]]
+        self.assertTrue(answer["diverged"])
+        self.assertEqual(rates, sorted(rates))
+        for suggested in answer["suggestions"].values():
+            self.assertIn(suggested, rates)
+        shown = self.succeed(*self.find("--end-lr", 1e5, "--num-iter", 40), cwd=self.folder).stdout
+        for name in answer["suggestions"]:
+            self.assertIn(f"{name} ", shown)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_what_cannot_be_found_says_why(self):
+        self.assert_failed(graft(*self.find("--preset", "linear")), "lbfgs")
+        self.assert_failed(graft(*self.find("--phase", 2)), "phase 2")
+        self.assert_failed(graft(*self.find("--start-lr", 1, "--end-lr", 0.1)), "--end-lr")
+        self.assertEqual(graft("lr-find").returncode, 2)
+
+
 class BadRecipeTest(RefusedRunTest):
     THREE_MISTAKES = {
         "seed": -1,

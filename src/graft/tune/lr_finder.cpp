@@ -34,9 +34,9 @@ RunSpec prepared(RunSpec spec, std::size_t phase) {
 
 class RangeTest {
  public:
-  RangeTest(const RunSpec& spec, std::size_t phase, const LrRange& range, const LrListener& listener)
-      : spec_(prepared(spec, phase)),
-        index_(phase),
+  RangeTest(const RunSpec& spec, std::size_t index, const LrRange& range, const LrListener& listener)
+      : spec_(prepared(spec, index)),
+        index_(index),
         range_(range),
         listener_(listener),
         parts_(spec_, resolve_device(spec_.recipe.device), 0,
