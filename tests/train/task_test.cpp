@@ -221,7 +221,8 @@ TEST(TaskProblems, NameTheKeyThatDoesNotGoWithTheTask) {
 TEST(MatchClasses, RearrangesWhatIsSaidOfEachClass) {
   Dataset dataset{.name = "data", .classes = {"b", "d"}, .samples = {}, .skipped = {}};
   dataset.task = Task::kMultiLabel;
-  dataset.samples = {{.path = "", .label = 1, .values = {0, 1}}, {.path = "", .label = -1, .values = {0, 0}}};
+  dataset.samples = {{.path = "", .label = 1, .split = {}, .values = {0, 1}},
+                     {.path = "", .label = -1, .split = {}, .values = {0, 0}}};
   match_classes(dataset, {"a", "b", "c", "d"});
   EXPECT_THAT(dataset.samples[0].values, testing::ElementsAre(0, 0, 0, 1));
   EXPECT_EQ(dataset.samples[0].label, 3);
