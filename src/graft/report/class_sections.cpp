@@ -88,6 +88,7 @@ std::string figure_of(const JudgedPhoto& photo) {
 std::string confusion_section(const RunResults& results) {
   constexpr std::size_t kMostClasses = 20;
   const Json& val = results.metrics.at("best").at("val");
+  if (!val.contains("confusion")) return "";
   const auto classes = val.at("classes").get<std::vector<std::string>>();
   const auto confusion = val.at("confusion").get<Matrix>();
   const bool whole = classes.size() <= kMostClasses;
@@ -96,7 +97,8 @@ std::string confusion_section(const RunResults& results) {
 }
 
 std::string classes_section(const RunResults& results) {
-  auto classes = results.metrics.at("best").at("val").at("per_class").get<std::vector<Json>>();
+  auto classes = results.metrics.at("best").at("val").value("per_class", std::vector<Json>());
+  if (classes.empty()) return "";
   std::ranges::stable_sort(classes, {}, [](const Json& one) { return one.at("f1").get<double>(); });
   std::ostringstream out;
   out << "<section><h2>Classes, the hardest first</h2>\n<div class=\"wide\"><table><thead><tr><th>class</th>"
@@ -115,6 +117,7 @@ std::string classes_section(const RunResults& results) {
 
 std::string photos_section(const RunResults& results) {
   constexpr std::size_t kMostWrong = 24, kLeastCertain = 8;
+  if (results.photos.empty()) return "";
   std::vector<JudgedPhoto> shown;
   for (const auto& photo : results.photos)
     if (photo.label != photo.predicted && shown.size() < kMostWrong) shown.push_back(photo);

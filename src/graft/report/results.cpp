@@ -43,11 +43,13 @@ RunResults read_results(const RunFolder& folder) {
   if (!std::filesystem::exists(folder.metrics()))
     throw Error({"run '" + folder.path().string() + "'", "has no metrics.json", "a finished run",
                  "go on with it: graft train --resume " + folder.path().string()});
+  const Json recipe = read_json_file(folder.recipe());
+  const Task task = task_named(recipe.at("task").get<std::string>());
   RunResults results{.name = std::filesystem::weakly_canonical(folder.path()).filename().string(),
-                     .recipe = read_json_file(folder.recipe()),
+                     .recipe = recipe,
                      .metrics = read_json_file(folder.metrics()),
                      .history = {},
-                     .photos = read_photos(folder)};
+                     .photos = one_class_each(task) ? read_photos(folder) : std::vector<JudgedPhoto>()};
   std::istringstream lines(read_file(folder.history()));
   for (std::string line; std::getline(lines, line);)
     results.history.push_back(parse_json(line, "'" + folder.history().string() + "'"));

@@ -21,7 +21,7 @@ struct RunResults {
   Json recipe;
   Json metrics;
   std::vector<Json> history;
-  std::vector<JudgedPhoto> photos;  ///< least probability of its own class first
+  std::vector<JudgedPhoto> photos;  ///< least probability of its own class first; none but of one class each
 };
 
 /// @throws Error when the run is not finished, or a file is damaged.

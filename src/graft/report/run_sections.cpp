@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -65,6 +66,17 @@ std::string phases_table(const RunResults& results) {
   return out.str();
 }
 
+bool is_part_of_all(const std::string& figure) { return figure.ends_with("accuracy"); }
+
+/// A figure's name and value for people.
+std::string spoken(std::string figure) {
+  std::ranges::replace(figure, '_', ' ');
+  return figure;
+}
+std::string shown(const std::string& figure, double value) {
+  return is_part_of_all(figure) ? percent(value) : short_number(value);
+}
+
 double number_at(const Json& record, const std::string& key) {
   return record.contains(key) && record.at(key).is_number() ? record.at(key).get<double>()
                                                             : std::numeric_limits<double>::quiet_NaN();
@@ -73,17 +85,18 @@ double number_at(const Json& record, const std::string& key) {
 }  // namespace
 
 std::string figures_section(const RunResults& results) {
+  constexpr int kShown = 4;
   const Json& best = results.metrics.at("best");
-  const Json& val = best.at("val");
-  const std::string images = std::to_string(val.at("images").get<std::int64_t>()) + " validation photos";
-  std::string out = "<section class=\"cards\">\n" +
-                    card("accuracy", percent(val.at("accuracy").get<double>()), images) +
-                    card("balanced accuracy", percent(val.at("balanced_accuracy").get<double>()), "mean over classes") +
-                    card("macro F1", fixed(val.at("macro_f1").get<double>(), 3)) +
-                    card("loss", fixed(val.at("loss").get<double>(), 3), "cross-entropy");
-  if (best.contains("test"))
-    out += card("test accuracy", percent(best.at("test").at("accuracy").get<double>()),
-                std::to_string(best.at("test").at("images").get<std::int64_t>()) + " photos");
+  std::string out = "<section class=\"cards\">\n";
+  const auto add = [&](const char* split, int count) {
+    const Json& figures = best.at(split);
+    const std::string before = split == std::string("val") ? "" : std::string(split) + " ";
+    const std::string images = std::to_string(figures.at("images").get<std::int64_t>()) + " photos";
+    for (const auto& [name, value] : figures.items())
+      if (value.is_number_float() && count-- > 0) out += card(before + spoken(name), shown(name, value), images);
+  };
+  add("val", kShown);
+  if (best.contains("test")) add("test", 1);
   return out + "</section>\n<p class=\"note\">Measured on the exported file, of epoch " +
          std::to_string(best.at("epoch").get<std::int64_t>()) + " of phase \u201c" +
          escape_html(best.at("phase").get<std::string>()) + "\u201d.</p>\n";
@@ -113,18 +126,21 @@ std::string recipe_section(const RunResults& results) {
 
 std::string curves_section(const RunResults& results) {
   const std::string metric = results.recipe.at("stop").at("metric").get<std::string>();
-  const std::string shown = metric == "loss" ? "accuracy" : metric;
+  // The loss of numbers trains in deviations and is measured in their own unit.
+  const bool numbers = results.recipe.at("task") == "regression";
+  const std::string shown = metric != "loss" ? metric : numbers ? "rmse" : "accuracy";
   LineChart losses{"loss", {{"training", {}}, {"validation", {}}}, {}};
+  if (numbers) losses.series.pop_back();
   LineChart metrics{shown + " on validation photos", {{shown, {}}}, {}};
   LineChart rates{"learning rate of the head", {{"learning rate", {}}}, {}};
-  metrics.percent = shown != "mcc";
+  metrics.percent = is_part_of_all(shown);
   rates.logarithmic = true;
   std::vector<std::size_t> starts;
   for (std::size_t i = 0; i < results.history.size(); ++i) {
     const Json& epoch = results.history[i];
     if (i == 0 || epoch.at("phase") != results.history[i - 1].at("phase")) starts.push_back(i);
     losses.series[0].values.push_back(number_at(epoch, "train_loss"));
-    losses.series[1].values.push_back(number_at(epoch, "val_loss"));
+    if (!numbers) losses.series[1].values.push_back(number_at(epoch, "val_loss"));
     metrics.series[0].values.push_back(number_at(epoch, "val_" + shown));
     const Json& places = epoch.at("lr");
     rates.series[0].values.push_back(places.empty() ? 0 : places.begin().value().get<double>());

@@ -136,8 +136,7 @@ void read_input(JsonReader& reader, Recipe& recipe) {
 }
 
 void read_stop(JsonReader reader, Recipe& recipe) {
-  const auto& metrics = task_row(recipe.task).metrics;
-  recipe.stop.metric = reader.choice("metric", metrics.front(), metrics);
+  recipe.stop.metric = reader.choice("metric", task_row(recipe.task).metrics.front(), stop_metrics());
   recipe.stop.patience = reader.integer("patience", recipe.stop.patience, Range::between(0, 100000));
   reader.finish();
 }
