@@ -54,6 +54,50 @@ void print_audit(const Audit& audit, const Json& json) {
   if (audit.findings.empty()) fmt::print("nothing was found\n");
 }
 
+/// The transforms that the recipe of --recipe and --preset plans, else the model's own.
+Json planned_augment(const AuditFlags& flags, const ArtifactMetadata& model) {
+  const Json::json_pointer place("/data/augment");
+  if (flags.recipe.empty() && flags.preset.empty()) return model.recipe.value(place, Json::object());
+  Json recipe = preset_recipe(flags.preset.empty() ? "probe" : flags.preset);
+  if (!flags.recipe.empty()) lay_over(recipe, read_json_file(flags.recipe));
+  return recipe.value(place, Json::object());
+}
+
+void make_folder(const std::filesystem::path& path) {
+  std::error_code failure;
+  std::filesystem::create_directories(path, failure);
+  if (failure) throw Error({"folder '" + path.string() + "'", "cannot be made: " + failure.message(), "", ""});
+}
+
+/// Adds a finding for each planned transform, and writes the sheets. @returns the JSON of the transforms
+Json look_at_transforms(const AuditFlags& flags, const Predictor& predictor, Audit& audit, ProgressLine& line) {
+  const auto transforms = planned_transforms(planned_augment(flags, predictor.metadata()), predictor.metadata().input);
+  Dataset known = audit.dataset;
+  match_classes(known, predictor.classes());
+  const auto samples = known.of(Split::kTrain);
+  if (samples.empty()) throw Error({"data '" + known.name + "'", "has no train images", "photos to transform", ""});
+  const auto audits =
+      audit_transforms(predictor, samples, transforms, thread_count(),
+                       [&](std::size_t done, std::size_t total) { line.show("transforming", done, total); });
+  if (!flags.sheets.empty()) make_folder(flags.sheets);
+  Json all = Json::array();
+  for (const auto& one : audits) {
+    audit.findings.push_back(finding_of(one, samples, predictor.classes()));
+    all.push_back(to_json(one, predictor.classes()));
+    if (flags.sheets.empty() || one.photos.empty()) continue;
+    const auto sheet = std::filesystem::path(flags.sheets) / fmt::format("{}-{}.png", all.size(), one.name());
+    write_sheet(one, samples, predictor.metadata().input, sheet);
+    all.back()["sheet"] = sheet.string();
+  }
+  std::ranges::stable_sort(audit.findings, {}, &Finding::severity);
+  return all;
+}
+
+Predictor load_model(const AuditFlags& flags) {
+  const std::filesystem::path path = flags.model;
+  return Predictor::load(std::filesystem::is_directory(path) ? RunFolder(path).model() : path, "cpu", flags.trust);
+}
+
 int run_audit(const AuditFlags& flags, bool json) {
   set_thread_count(0);
   const std::string& data = flags.data;
