@@ -57,7 +57,7 @@ TEST(Mix, HappensAsOftenAsItsProbabilitySays) {
 }
 
 TEST(Mix, EveryStepDrawsItsOwn) {
-  const Mixing mixing{{"mixup", {}}, 3, 1, 12};
+  const Mixing mixing{{"mixup"}, 3, 1, 12};
   std::set<double> drawn;
   for (std::int64_t step = 0; step < 50; ++step) drawn.insert(mixing.at(step).lam);
   EXPECT_EQ(drawn.size(), 50U);

@@ -11,9 +11,13 @@ const std::vector<std::string> kInterpolationNames{"bilinear", "bicubic"};
 const std::vector<std::string> kDecodeNames{"reduced", "full"};
 
 std::array<double, 3> read_channels(JsonReader& reader, const std::string& key, const std::array<double, 3>& fallback,
-                                    Range range) {
-  const auto values = reader.numbers(key, {fallback.begin(), fallback.end()}, range);
-  return {values.at(0), values.at(1), values.at(2)};
+                                    Range range, bool* of_data) {
+  std::vector<JsonForm> forms{JsonForm::list(JsonForm::number(range), 3)};
+  if (of_data != nullptr) forms.push_back(JsonForm::word("data"));
+  const Json found = reader.one_of(key, fallback, forms);
+  if (!found.is_string()) return found.get<std::array<double, 3>>();
+  *of_data = true;
+  return fallback;
 }
 
 const std::string& name_of(ResizeMode mode) { return kResizeNames[mode == ResizeMode::kSquash]; }
@@ -27,7 +31,7 @@ int InputSpec::resized_side() const {
   return static_cast<int>(std::floor(size / crop + 1e-9));
 }
 
-InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback) {
+InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback, FiguresOfData* of_data) {
   InputSpec spec;
   spec.size = static_cast<int>(reader.integer("size", fallback.size, Range::between(8, 4096)));
   const auto resize = reader.choice("resize", name_of(fallback.resize), kResizeNames);
@@ -35,8 +39,10 @@ InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback) {
   spec.crop = reader.number("crop", fallback.crop, Range::between(0.1, 1));
   const auto interpolation = reader.choice("interpolation", name_of(fallback.interpolation), kInterpolationNames);
   spec.interpolation = interpolation == "bicubic" ? Interpolation::kBicubic : Interpolation::kBilinear;
-  spec.mean = read_channels(reader, "mean", fallback.mean, Range::between(-1000, 1000));
-  spec.std = read_channels(reader, "std", fallback.std, {.low = 0, .high = 1000, .low_open = true});
+  spec.mean = read_channels(reader, "mean", fallback.mean, Range::between(-1000, 1000),
+                            of_data == nullptr ? nullptr : &of_data->mean);
+  spec.std = read_channels(reader, "std", fallback.std, {.low = 0, .high = 1000, .low_open = true},
+                           of_data == nullptr ? nullptr : &of_data->std);
   spec.full_decode = reader.choice("decode", kDecodeNames[fallback.full_decode], kDecodeNames) == "full";
   reader.finish();
   return spec;

@@ -31,8 +31,15 @@ struct InputSpec {
   int resized_side() const;
 };
 
+/// Which figures are "data" instead of numbers: those of the training photos, which a run puts there before it starts.
+struct FiguresOfData {
+  bool mean = false;
+  bool std = false;
+};
+
 /// Reads the keys size, resize, crop, interpolation, mean, std and decode; `fallback` stands in for absent ones.
-InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback);
+/// @param of_data  told which figures are "data"; null where none may be
+InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback, FiguresOfData* of_data = nullptr);
 Json to_json(const InputSpec& spec);
 
 }  // namespace graft

@@ -38,15 +38,15 @@ PixelStatistics pixel_statistics(const std::vector<Sample>& samples, const Input
 
 void resolve_input(Recipe& recipe, const Dataset& dataset, int workers,
                    const std::function<void(const std::string&)>& message) {
-  if (!recipe.mean_of_data && !recipe.std_of_data) return;
+  if (!recipe.of_data.mean && !recipe.of_data.std) return;
   const PixelStatistics found = pixel_statistics(dataset.of(Split::kTrain), recipe.input, workers);
-  if (recipe.mean_of_data) recipe.input.mean = found.mean;
-  if (recipe.std_of_data) recipe.input.std = found.std;
+  if (recipe.of_data.mean) recipe.input.mean = found.mean;
+  if (recipe.of_data.std) recipe.input.std = found.std;
   for (const double deviation : recipe.input.std)
     if (!(deviation > 0))
       throw Error({"input.std", "is \"data\", and a channel is the same in all training photos", "photos that differ",
                    "three numbers instead"});
-  recipe.mean_of_data = recipe.std_of_data = false;
+  recipe.of_data = {};
   message("input of the training photos: mean " + Json(recipe.input.mean).dump() + ", std " +
           Json(recipe.input.std).dump());
   // What is drawn as random pixels has the input's mean and deviation.

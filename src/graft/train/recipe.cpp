@@ -118,23 +118,6 @@ void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::pat
   reader.finish();
 }
 
-void read_input(JsonReader& reader, Recipe& recipe) {
-  const Json* given = reader.member("input");
-  if (given == nullptr || !given->is_object()) {
-    recipe.input = read_input_spec(reader.object("input"), {});
-    return;
-  }
-  Json numbers = *given;
-  const auto is_of_data = [&](const char* key) {
-    const bool of_data = numbers.value(key, Json()) == "data";
-    if (of_data) numbers.erase(key);
-    return of_data;
-  };
-  recipe.mean_of_data = is_of_data("mean");
-  recipe.std_of_data = is_of_data("std");
-  recipe.input = read_input_spec(JsonReader(numbers, "input", reader.problems()), {});
-}
-
 void read_stop(JsonReader reader, Recipe& recipe) {
   recipe.stop.metric = reader.choice("metric", task_row(recipe.task).metrics.front(), stop_metrics());
   recipe.stop.patience = reader.integer("patience", recipe.stop.patience, Range::between(0, 100000));
@@ -179,7 +162,7 @@ Recipe read_keys(const Json& json, const std::filesystem::path& base, std::vecto
   recipe.precision = reader.choice("precision", recipe.precision, std::vector<std::string>{"auto", "fp32"});
   recipe.threads = static_cast<int>(reader.integer("threads", 0, Range::between(0, 1024)));
   read_backbone(reader.object("backbone"), recipe, base);
-  read_input(reader, recipe);
+  recipe.input = read_input_spec(reader.object("input"), {}, &recipe.of_data);
   read_data(reader.object("data"), recipe);
   read_cache(reader.object("cache"), recipe);
   if (const Json& head = required(reader, "head"); !head.is_null())
@@ -225,8 +208,8 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
                       {"classifier", classifier_choice_names()[static_cast<std::size_t>(recipe.features.classifier)]},
                       {"pool", to_json(recipe.pool)}};
   json["input"] = to_json(recipe.input);
-  if (recipe.mean_of_data) json["input"]["mean"] = "data";
-  if (recipe.std_of_data) json["input"]["std"] = "data";
+  if (recipe.of_data.mean) json["input"]["mean"] = "data";
+  if (recipe.of_data.std) json["input"]["std"] = "data";
   json["data"] = {{"val", recipe.val},
                   {"classes", recipe.classes},
                   {"batch_size", recipe.batch_size},

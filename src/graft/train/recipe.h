@@ -61,8 +61,7 @@ struct Recipe {
   FeaturesChoice features;         ///< where the backbone's features are; in JSON backbone.features and .classifier
   PoolSpec pool;                   ///< of features that are maps or tokens; in JSON backbone.pool
   InputSpec input;
-  bool mean_of_data = false;  ///< input.mean is "data": that of the training photos, which a run puts there first
-  bool std_of_data = false;
+  FiguresOfData of_data;  ///< what of `input` is not known yet
   double val = 0.2;
   std::vector<std::string> classes;  ///< the order of an ordinal task's classes; none: see LabelOptions
   std::int64_t batch_size = 32;
