@@ -77,9 +77,9 @@ std::string figure_of(const JudgedPhoto& photo) {
   std::string out = "<figure class=\"photo\">";
   out += image.empty() ? "<div class=\"gone\">no longer readable</div>"
                        : "<img alt=\"" + escape_html(name) + "\" src=\"" + image + "\">";
-  out += "<figcaption><b>" + escape_html(photo.label) + "</b> " + percent(photo.of_label);
-  if (photo.label != photo.predicted)
-    out += "<br>taken for <b>" + escape_html(photo.predicted) + "</b> " + percent(photo.of_predicted);
+  out += "<figcaption><b>" + escape_html(photo.label) + "</b>";
+  if (photo.label != photo.predicted) out += "<br>taken for <b>" + escape_html(photo.predicted) + "</b>";
+  if (!photo.certainty.empty()) out += " " + photo.certainty;
   return out + "<br><small>" + escape_html(name) + "</small></figcaption></figure>\n";
 }
 
@@ -88,6 +88,7 @@ std::string figure_of(const JudgedPhoto& photo) {
 std::string confusion_section(const RunResults& results) {
   constexpr std::size_t kMostClasses = 20;
   const Json& val = results.metrics.at("best").at("val");
+  if (!val.contains("confusion")) return "";
   const auto classes = val.at("classes").get<std::vector<std::string>>();
   const auto confusion = val.at("confusion").get<Matrix>();
   const bool whole = classes.size() <= kMostClasses;
@@ -96,7 +97,8 @@ std::string confusion_section(const RunResults& results) {
 }
 
 std::string classes_section(const RunResults& results) {
-  auto classes = results.metrics.at("best").at("val").at("per_class").get<std::vector<Json>>();
+  auto classes = results.metrics.at("best").at("val").value("per_class", Json::array()).get<std::vector<Json>>();
+  if (classes.empty()) return "";
   std::ranges::stable_sort(classes, {}, [](const Json& one) { return one.at("f1").get<double>(); });
   std::ostringstream out;
   out << "<section><h2>Classes, the hardest first</h2>\n<div class=\"wide\"><table><thead><tr><th>class</th>"

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -49,6 +50,20 @@ std::string card(const std::string& name, const std::string& value, const std::s
          (note.empty() ? "" : "<small>" + escape_html(note) + "</small>") + "</div>\n";
 }
 
+/// Whether a figure is a part of the photos.
+bool is_part(const std::string& figure) {
+  return figure == "accuracy" || figure == "balanced_accuracy" || figure == "top_5";
+}
+
+std::string text_of_figure(const std::string& name, double value) {
+  return is_part(name) ? percent(value) : fixed(value, 3);
+}
+
+std::string words_of(std::string figure) {
+  std::ranges::replace(figure, '_', ' ');
+  return figure;
+}
+
 std::string phases_table(const RunResults& results) {
   std::ostringstream out;
   out << "<div class=\"wide\"><table><thead><tr><th>phase</th><th>epochs</th><th>trains</th><th>optimizer</th>"
@@ -73,18 +88,21 @@ double number_at(const Json& record, const std::string& key) {
 }  // namespace
 
 std::string figures_section(const RunResults& results) {
+  constexpr std::size_t kShown = 6;
   const Json& best = results.metrics.at("best");
-  const Json& val = best.at("val");
-  const std::string images = std::to_string(val.at("images").get<std::int64_t>()) + " validation photos";
-  std::string out = "<section class=\"cards\">\n" +
-                    card("accuracy", percent(val.at("accuracy").get<double>()), images) +
-                    card("balanced accuracy", percent(val.at("balanced_accuracy").get<double>()), "mean over classes") +
-                    card("macro F1", fixed(val.at("macro_f1").get<double>(), 3)) +
-                    card("loss", fixed(val.at("loss").get<double>(), 3), "cross-entropy");
+  const std::string stop = results.recipe.at("stop").at("metric").get<std::string>();
+  std::vector<std::pair<std::string, double>> shown;
+  for (const auto& [name, value] : best.at("val").items())
+    if (value.is_number_float() && (name == stop || shown.size() < kShown))
+      shown.insert(name == stop ? shown.begin() : shown.end(), {name, value.get<double>()});
+  shown.resize(std::min(shown.size(), kShown));
+  std::string out = "<section class=\"cards\">\n";
+  for (const auto& [name, value] : shown) out += card(words_of(name), text_of_figure(name, value));
   if (best.contains("test"))
-    out += card("test accuracy", percent(best.at("test").at("accuracy").get<double>()),
+    out += card("test " + words_of(stop), text_of_figure(stop, best.at("test").at(stop).get<double>()),
                 std::to_string(best.at("test").at("images").get<std::int64_t>()) + " photos");
-  return out + "</section>\n<p class=\"note\">Measured on the exported file, of epoch " +
+  return out + "</section>\n<p class=\"note\">Measured on the exported file with " +
+         std::to_string(best.at("val").at("images").get<std::int64_t>()) + " validation photos; it is epoch " +
          std::to_string(best.at("epoch").get<std::int64_t>()) + " of phase \u201c" +
          escape_html(best.at("phase").get<std::string>()) + "\u201d.</p>\n";
 }
@@ -96,6 +114,7 @@ std::string recipe_section(const RunResults& results) {
   const auto count = [](const Json& number) { return std::to_string(number.get<std::int64_t>()); };
   std::string out = "<section><h2>What was trained</h2>\n<table class=\"facts\"><tbody>\n";
   out += row("backbone", std::filesystem::path(recipe.at("backbone").at("file").get<std::string>()).stem().string());
+  out += row("task", recipe.at("task").get<std::string>());
   out += row("preset", recipe.value("preset", "none"));
   out += row("parameters", short_count(parameters.at("trained").get<std::int64_t>()) + " trained of " +
                                short_count(parameters.at("total").get<std::int64_t>()));
@@ -112,19 +131,20 @@ std::string recipe_section(const RunResults& results) {
 }
 
 std::string curves_section(const RunResults& results) {
-  const std::string metric = results.recipe.at("stop").at("metric").get<std::string>();
-  const std::string shown = metric == "loss" ? "accuracy" : metric;
+  const std::string stop = results.recipe.at("stop").at("metric").get<std::string>();
+  const std::string shown = stop == "loss" ? "accuracy" : stop;
   LineChart losses{"loss", {{"training", {}}, {"validation", {}}}, {}};
-  LineChart metrics{shown + " on validation photos", {{shown, {}}}, {}};
+  LineChart metrics{words_of(shown) + " on validation photos", {{shown, {}}}, {}};
   LineChart rates{"learning rate of the head", {{"learning rate", {}}}, {}};
-  metrics.percent = shown != "mcc";
+  metrics.percent = is_part(shown);
   rates.logarithmic = true;
+  if (!results.history.front().contains("val_loss")) losses.series.pop_back();
   std::vector<std::size_t> starts;
   for (std::size_t i = 0; i < results.history.size(); ++i) {
     const Json& epoch = results.history[i];
     if (i == 0 || epoch.at("phase") != results.history[i - 1].at("phase")) starts.push_back(i);
     losses.series[0].values.push_back(number_at(epoch, "train_loss"));
-    losses.series[1].values.push_back(number_at(epoch, "val_loss"));
+    if (losses.series.size() > 1) losses.series[1].values.push_back(number_at(epoch, "val_loss"));
     metrics.series[0].values.push_back(number_at(epoch, "val_" + shown));
     const Json& places = epoch.at("lr");
     rates.series[0].values.push_back(places.empty() ? 0 : places.begin().value().get<double>());

@@ -118,26 +118,24 @@ void read_backbone(JsonReader reader, Recipe& recipe, const std::filesystem::pat
   reader.finish();
 }
 
+/// "mean" and "std" may be "data": counted over the training photos.
 void read_input(JsonReader& reader, Recipe& recipe) {
+  const JsonForm of_data = JsonForm::word("data");
   const Json* given = reader.member("input");
-  if (given == nullptr || !given->is_object()) {
-    recipe.input = read_input_spec(reader.object("input"), {});
-    return;
+  Json numbers = given == nullptr || !given->is_object() ? Json::object() : *given;
+  for (const auto& [key, is_of_data] : {std::pair{"mean", &recipe.mean_of_data}, {"std", &recipe.std_of_data}}) {
+    if (JsonSchema* schema = given == nullptr ? nullptr : JsonSchema::asked_by(*given))
+      schema->property(key).accept({{of_data}});
+    *is_of_data = of_data.accepts(numbers.value(key, Json()));
+    if (*is_of_data) numbers.erase(key);
   }
-  Json numbers = *given;
-  const auto is_of_data = [&](const char* key) {
-    const bool of_data = numbers.value(key, Json()) == "data";
-    if (of_data) numbers.erase(key);
-    return of_data;
-  };
-  recipe.mean_of_data = is_of_data("mean");
-  recipe.std_of_data = is_of_data("std");
-  recipe.input = read_input_spec(JsonReader(numbers, "input", reader.problems()), {});
+  const bool has_numbers = given != nullptr && given->is_object();
+  recipe.input =
+      read_input_spec(has_numbers ? JsonReader(numbers, "input", reader.problems()) : reader.object("input"), {});
 }
 
 void read_stop(JsonReader reader, Recipe& recipe) {
-  const auto& metrics = task_row(recipe.task).metrics;
-  recipe.stop.metric = reader.choice("metric", metrics.front(), metrics);
+  recipe.stop.metric = reader.choice("metric", task_row(recipe.task).metrics.front(), stop_metrics());
   recipe.stop.patience = reader.integer("patience", recipe.stop.patience, Range::between(0, 100000));
   reader.finish();
 }
