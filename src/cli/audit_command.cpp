@@ -63,6 +63,8 @@ int run_audit(const AuditFlags& flags, bool json) {
   const auto progress = [&](std::size_t done, std::size_t total) { line.show("looking", done, total); };
   AuditOptions how{.workers = thread_count(), .labels = {.task = task_named(flags.task)}, .progress = progress};
   if (predictor) how.labels.task = task_of(*predictor);
+  if (predictor && !one_class_each(how.labels.task))
+    throw Error({"--model", "is of task " + to_string(how.labels.task), "a model that says one class each", ""});
   if (predictor) how.val = predictor->metadata().recipe.value(Json::json_pointer("/data/val"), how.val);
   Audit audit = audit_data(data, how);
   Json transforms;

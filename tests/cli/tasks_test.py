@@ -78,6 +78,9 @@ class TaskTest(program.ProgramTest):
         again = self.train("--set", "phases.0.epochs=1", source=self.model, out=self.folder / "second")
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertEqual(graft("audit", self.table, "--task", self.TASK, "--json").returncode, 0)
+        page = (self.run_folder / "report.html").read_text()
+        stop = json.loads((self.run_folder / "recipe.json").read_text())["stop"]["metric"]
+        self.assertIn(f"{stop} on validation photos", page)
 
 
 class MultiLabelTest(TaskTest):
@@ -140,7 +143,7 @@ class RegressionTest(TaskTest):
         self.assertEqual(len(lines), 1 + len(photos))
         self.assert_failed(graft("predict", self.model, photos[0], "--threshold", 0.5), "--threshold")
         record = run_state.history(self.run_folder)[-1]
-        self.assertEqual([key for key in record if key.startswith("val_")], ["val_rmse", "val_mae", "val_r2", "val_spearman"])
+        self.assertEqual([key for key in record if key.startswith("val_")], ["val_rmse", "val_mae", "val_loss", "val_r2", "val_spearman"])
         self.assert_goes_on()
 
 

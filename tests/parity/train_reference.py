@@ -272,7 +272,8 @@ def several_classes(probabilities, targets):
 
 def numbers(values, targets):
     truth, found = targets.numpy(), values.double().numpy()
-    figures = {"rmse": metrics.root_mean_squared_error(truth, found), "mae": metrics.mean_absolute_error(truth, found)}
+    figures = {"rmse": metrics.root_mean_squared_error(truth, found), "mae": metrics.mean_absolute_error(truth, found),
+               "loss": metrics.mean_squared_error(truth, found)}
     if len(truth) > 1:
         figures["r2"] = metrics.r2_score(truth, found)
         if all(len(set(column)) > 1 for column in [*truth.T, *found.T]):

@@ -129,7 +129,7 @@ TEST(Regression, AnswersInTheUnitOfItsLabels) {
   EXPECT_TRUE(prediction.top(2).empty());
   EXPECT_NEAR(prediction.values()[0].value, 1020, 40);
   const torch::NoGradGuard no_grad;
-  const at::Tensor seen = normalize_images(predictor.fitted(photo).unsqueeze(0), artifact.metadata.input);
+  const at::Tensor seen = normalize_images(predictor.fitted(photo), artifact.metadata.input);
   const auto unit = artifact.module.attr("answer").toModule();
   const at::Tensor by_hand = artifact.module.get_method("logits")({seen}).toTensor() * unit.attr("scale").toTensor() +
                              unit.attr("shift").toTensor();
@@ -206,6 +206,7 @@ TEST(TaskProblems, NameTheKeyThatDoesNotGoWithTheTask) {
   EXPECT_EQ(problem_of("multi_label", "loss=asymmetric_multi_label"), "accepted");
   EXPECT_EQ(problem_of("multi_label", "stop.metric=mcc"), "stop.metric");
   EXPECT_EQ(problem_of("multi_label", "data.balance=loss"), "data.balance");
+  EXPECT_EQ(problem_of("multi_label", "diagnosis.overfit_batch=true"), "diagnosis.overfit_batch");
   EXPECT_EQ(problem_of("multi_label", "head=[{\"linear\": \"classes\", \"bias\": \"prior\"}]"), "head[0].bias");
   EXPECT_EQ(problem_of("regression", "loss=huber"), "accepted");
   EXPECT_EQ(problem_of("regression", "data.balance=sampler"), "data.balance");
@@ -220,7 +221,8 @@ TEST(TaskProblems, NameTheKeyThatDoesNotGoWithTheTask) {
 TEST(MatchClasses, RearrangesWhatIsSaidOfEachClass) {
   Dataset dataset{.name = "data", .classes = {"b", "d"}, .samples = {}, .skipped = {}};
   dataset.task = Task::kMultiLabel;
-  dataset.samples = {{.path = "", .label = 1, .values = {0, 1}}, {.path = "", .label = -1, .values = {0, 0}}};
+  dataset.samples = {{.path = "", .label = 1, .split = {}, .values = {0, 1}},
+                     {.path = "", .label = -1, .split = {}, .values = {0, 0}}};
   match_classes(dataset, {"a", "b", "c", "d"});
   EXPECT_THAT(dataset.samples[0].values, testing::ElementsAre(0, 0, 0, 1));
   EXPECT_EQ(dataset.samples[0].label, 3);

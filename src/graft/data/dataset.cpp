@@ -67,6 +67,8 @@ const std::vector<std::string>& task_names() {
 
 std::string to_string(Task task) { return task_names()[static_cast<std::size_t>(task)]; }
 
+bool one_class_each(Task task) { return task == Task::kSingleLabel || task == Task::kOrdinal; }
+
 Task task_named(const std::string& name) {
   const auto& names = task_names();
   const auto found = std::find(names.begin(), names.end(), name);

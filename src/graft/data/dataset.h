@@ -23,6 +23,8 @@ enum class Task {
 /// "single_label", "multi_label", "regression", "ordinal".
 const std::vector<std::string>& task_names();
 std::string to_string(Task task);
+/// Whether an image is of exactly one class.
+bool one_class_each(Task task);
 /// @param name  one of task_names()
 Task task_named(const std::string& name);
 

@@ -129,7 +129,7 @@ void put_in_order(Dataset& dataset, const std::vector<std::string>& order, const
 
 }  // namespace
 
-std::size_t fewest_classes(Task task) { return task == Task::kMultiLabel || task == Task::kRegression ? 1 : 2; }
+std::size_t fewest_classes(Task task) { return one_class_each(task) ? 2 : 1; }
 
 void read_labels(Dataset& dataset, const std::vector<LabelCell>& cells) {
   if (dataset.task == Task::kMultiLabel) return read_several_classes(dataset, cells);
@@ -166,7 +166,7 @@ std::string label_text(const Dataset& dataset, const Sample& sample) {
 std::string answer_text(const Dataset& dataset, const at::Tensor& answer) {
   const at::Tensor numbers = answer.to(at::kCPU, at::kFloat).contiguous();
   const auto* begin = numbers.const_data_ptr<float>();
-  if (dataset.task == Task::kSingleLabel || dataset.task == Task::kOrdinal)
+  if (one_class_each(dataset.task))
     return dataset.classes.at(static_cast<std::size_t>(std::max_element(begin, begin + numbers.numel()) - begin));
   std::vector<std::string> words;
   for (std::int64_t k = 0; k < numbers.numel(); ++k) {

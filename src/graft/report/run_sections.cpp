@@ -132,19 +132,21 @@ std::string recipe_section(const RunResults& results) {
 
 std::string curves_section(const RunResults& results) {
   const std::string stop = results.recipe.at("stop").at("metric").get<std::string>();
-  const std::string shown = stop == "loss" ? "accuracy" : stop;
+  // The loss of numbers trains in deviations and is measured in their own unit.
+  const bool numbers = results.recipe.at("task") == "regression";
+  const std::string shown = stop != "loss" ? stop : numbers ? "rmse" : "accuracy";
   LineChart losses{"loss", {{"training", {}}, {"validation", {}}}, {}};
   LineChart metrics{words_of(shown) + " on validation photos", {{shown, {}}}, {}};
   LineChart rates{"learning rate of the head", {{"learning rate", {}}}, {}};
   metrics.percent = is_part(shown);
   rates.logarithmic = true;
-  if (!results.history.front().contains("val_loss")) losses.series.pop_back();
+  if (numbers) losses.series.pop_back();
   std::vector<std::size_t> starts;
   for (std::size_t i = 0; i < results.history.size(); ++i) {
     const Json& epoch = results.history[i];
     if (i == 0 || epoch.at("phase") != results.history[i - 1].at("phase")) starts.push_back(i);
     losses.series[0].values.push_back(number_at(epoch, "train_loss"));
-    if (losses.series.size() > 1) losses.series[1].values.push_back(number_at(epoch, "val_loss"));
+    if (!numbers) losses.series[1].values.push_back(number_at(epoch, "val_loss"));
     metrics.series[0].values.push_back(number_at(epoch, "val_" + shown));
     const Json& places = epoch.at("lr");
     rates.series[0].values.push_back(places.empty() ? 0 : places.begin().value().get<double>());

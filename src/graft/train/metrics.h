@@ -57,8 +57,8 @@ Metrics multi_label_metrics(const at::Tensor& probabilities, const at::Tensor& t
                             const std::vector<std::string>& classes,
                             const std::vector<std::string>& scores = score_names());
 
-/// Numbers: rmse, mae, r2 (with two images or more) and spearman (where neither side is constant), each the mean over
-/// the outputs.
+/// Numbers: rmse, mae, loss (mean squared error), r2 (with two images or more) and spearman (where neither side is
+/// constant), each the mean over the outputs.
 /// @param values  float [N, C]
 /// @param targets  double [N, C]; N at least 1
 /// @param outputs  their names

@@ -75,6 +75,8 @@ PresetChoice choose_preset(const RunSpec& spec) {
   const Dataset dataset = load_run_data(spec, {});
   const auto train = dataset.of(Split::kTrain);
   if (auto choice = preset_by_size(std::ssize(train))) return *choice;
+  if (spec.recipe.task != Task::kSingleLabel)
+    return {"probe", c10::str(train.size(), " training photos; features are looked at for task single_label alone")};
   const auto samples = spread(train);
   const auto counts = dataset.class_counts(Split::kTrain);
   const auto most = static_cast<double>(*std::ranges::max_element(counts));

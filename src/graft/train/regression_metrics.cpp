@@ -36,11 +36,13 @@ Metrics regression_metrics(const at::Tensor& values, const at::Tensor& targets, 
   TORCH_CHECK(targets.sizes() == values.sizes(), "targets are ", targets.sizes(), ", expected ", values.sizes());
   const at::NoGradGuard no_grad;
   const at::Tensor found = values.to(at::kCPU, at::kDouble), truth = targets.to(at::kCPU, at::kDouble);
-  double rmse = 0, mae = 0, explained = 0;
+  double rmse = 0, mae = 0, mse = 0, explained = 0;
   std::optional<double> order = 0;
   for (std::int64_t k = 0; k < count; ++k) {
     const at::Tensor a = found.select(1, k).contiguous(), b = truth.select(1, k).contiguous();
-    rmse += std::sqrt((a - b).square().mean().item<double>());
+    const double squared = (a - b).square().mean().item<double>();
+    rmse += std::sqrt(squared);
+    mse += squared;
     mae += (a - b).abs().mean().item<double>();
     explained += r2(a, b);
     const auto of_output = spearman(a, b);
@@ -49,7 +51,7 @@ Metrics regression_metrics(const at::Tensor& values, const at::Tensor& targets, 
   const auto mean = [&](double sum) { return sum / static_cast<double>(count); };
   Metrics metrics;
   metrics.images = found.size(0);
-  metrics.figures = {{"rmse", mean(rmse)}, {"mae", mean(mae)}};
+  metrics.figures = {{"rmse", mean(rmse)}, {"mae", mean(mae)}, {"loss", mean(mse)}};
   if (metrics.images > 1) metrics.figures.emplace_back("r2", mean(explained));
   if (order) metrics.figures.emplace_back("spearman", mean(*order));
   return metrics;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "graft/head/head_layer.h"
 #include "graft/train/evaluate.h"
 
@@ -37,7 +39,12 @@ const std::vector<TaskRow>& table() {
        one_each,
        kSigmoid,
        multi_label_metrics},
-      {Task::kRegression, Json{{"mse", Json::object()}}, {"rmse", "mae", "r2"}, one_each, kUnit, regression_metrics},
+      {Task::kRegression,
+       Json{{"mse", Json::object()}},
+       {"rmse", "mae", "r2", "loss"},
+       one_each,
+       kUnit,
+       regression_metrics},
       {Task::kOrdinal,
        Json{{"coral", Json::object()}},
        {"mae", "quadratic_kappa", "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "loss"},
@@ -60,6 +67,14 @@ Unit unit_of(const Dataset& dataset) {
 }  // namespace
 
 const TaskRow& task_row(Task task) { return table().at(static_cast<std::size_t>(task)); }
+
+std::vector<std::string> stop_metrics() {
+  std::vector<std::string> names;
+  for (const auto& row : table())
+    for (const auto& name : row.metrics)
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  return names;
+}
 
 HeadOutputs head_outputs(const Dataset& dataset) {
   return task_row(dataset.task).outputs(static_cast<std::int64_t>(dataset.classes.size()));

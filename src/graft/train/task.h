@@ -25,6 +25,9 @@ struct TaskRow {
 
 const TaskRow& task_row(Task task);
 
+/// What stop.metric takes for one task or another.
+std::vector<std::string> stop_metrics();
+
 HeadOutputs head_outputs(const Dataset& dataset);
 
 /// The last step from a network to its answers, forward(outputs [N, outputs]) -> [N, classes]: it ends the exported

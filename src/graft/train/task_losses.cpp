@@ -12,12 +12,8 @@ at::Tensor as_logits(const at::Tensor& targets, const at::Tensor& logits) { retu
 // ---- any number of classes: targets [N, C], 1 or 0 ----
 
 Json bce_options(JsonReader& reader) {
-  const Json* given = reader.member("pos_weight");
-  if (given != nullptr && *given == "balanced") return {{"pos_weight", "balanced"}};
-  if (given != nullptr && !given->is_number())
-    reader.problem("pos_weight", "is " + given->dump(), "a number above 0, or \"balanced\"");
-  const bool readable = given == nullptr || given->is_number();
-  return {{"pos_weight", readable ? reader.number("pos_weight", 1, Range::above(0)) : 1}};
+  return {{"pos_weight",
+           reader.one_of("pos_weight", 1.0, {{JsonForm::number(Range::above(0)), JsonForm::word("balanced")}})}};
 }
 
 /// Of each class: images that are not of it for one that is.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graft/core/names.h"
+#include "graft/train/task.h"
 
 namespace graft {
 namespace {
@@ -30,7 +31,7 @@ void check_head(const Recipe& recipe, Misfits& misfits) {
                        "{\"linear\": \"classes\"}: a score with a threshold for each class but one");
   const Json bias = last.value("bias", Json(true));
   if (ordinal && bias == false) misfits.add(place + ".bias", "false", "true, \"prior\" or a number: the thresholds");
-  if (bias == "prior" && (recipe.task == Task::kMultiLabel || recipe.task == Task::kRegression))
+  if (bias == "prior" && !one_class_each(recipe.task))
     misfits.add(place + ".bias", "\"prior\"", "true, false or a number");
 }
 
@@ -41,9 +42,13 @@ std::vector<Problem> task_problems(const Recipe& recipe) {
   const auto losses = loss_names(recipe.task);
   if (std::find(losses.begin(), losses.end(), recipe.loss.name) == losses.end())
     misfits.add("loss", recipe.loss.name, join(losses));
+  const auto& metrics = task_row(recipe.task).metrics;
+  if (std::find(metrics.begin(), metrics.end(), recipe.stop.metric) == metrics.end())
+    misfits.add("stop.metric", recipe.stop.metric, join(metrics));
+  if (recipe.diagnosis.overfit_batch && recipe.task != Task::kSingleLabel)
+    misfits.add("diagnosis.overfit_batch", "true", "false: it is for classes, one each");
   check_head(recipe, misfits);
-  const bool one_class_each = recipe.task == Task::kSingleLabel || recipe.task == Task::kOrdinal;
-  if (recipe.balance.name != "none" && !one_class_each)
+  if (recipe.balance.name != "none" && !one_class_each(recipe.task))
     misfits.add("data.balance", recipe.balance.name, "none: photos are not of one class each");
   if (!recipe.classes.empty() && recipe.task != Task::kOrdinal)
     misfits.add("data.classes", "given", "none: classes are in order of name");

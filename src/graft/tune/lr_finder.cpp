@@ -7,7 +7,6 @@
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
 #include "graft/optim/clip.h"
-#include "graft/train/evaluate.h"
 #include "graft/train/fit_head.h"
 #include "graft/train/prepared_run.h"
 #include "graft/train/stored_run.h"
