@@ -167,8 +167,8 @@ class Keys:
 
 
 def quoted(text):
-    """The words of all that stands in backticks."""
-    return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"[A-Za-z_][\w.]*", code)}
+    """The words of all that stands in backticks, but for calls of functions."""
+    return {word for code in re.findall(r"`([^`(]+)`", text) for word in re.findall(r"[A-Za-z_][\w.]*", code)}
 
 
 def cells_of(line):
