@@ -13,7 +13,8 @@ std::string percent(double part) { return c10::str(std::lround(100 * part), " %"
 /// Updates of a thousandth of the weights are usual; a head that starts from nothing takes larger ones at first.
 void say_update_ratios(const Json& phase, std::vector<std::string>& lines) {
   constexpr double kSmall = 1e-5, kLarge = 0.1;
-  for (const auto& [place, summary] : phase.value("update_ratio", Json::object()).items()) {
+  const Json ratios = phase.value("update_ratio", Json::object());
+  for (const auto& [place, summary] : ratios.items()) {
     const auto mean = summary.at("mean").get<double>();
     if (mean >= kSmall && mean <= kLarge) continue;
     lines.push_back(c10::str("steps change the weights of ", place, " by ", mean,
@@ -24,12 +25,14 @@ void say_update_ratios(const Json& phase, std::vector<std::string>& lines) {
 
 void say_units(const Json& phase, std::vector<std::string>& lines) {
   constexpr double kMost = 0.5;
-  for (const auto& [layer, part] : phase.value("dead_units", Json::object()).items())
+  const Json dead = phase.value("dead_units", Json::object());
+  const Json saturated = phase.value("saturated_units", Json::object());
+  for (const auto& [layer, part] : dead.items())
     if (part.get<double>() > kMost)
       lines.push_back(
           c10::str("head.", layer, ": ", percent(part.get<double>()),
                    " of the units are 0 for every photo looked at: lower the learning rate, or take leaky_relu"));
-  for (const auto& [layer, part] : phase.value("saturated_units", Json::object()).items())
+  for (const auto& [layer, part] : saturated.items())
     if (part.get<double>() > kMost)
       lines.push_back(
           c10::str("head.", layer, ": ", percent(part.get<double>()),
