@@ -84,6 +84,7 @@ class ReportTest(program.ProgramTest):
         history = [json.loads(line) for line in (self.run_folder / "history.jsonl").read_text().splitlines()]
         for epoch in history:
             self.assertIn(f"mcc, epoch {epoch['epoch']}: {epoch['val_mcc']:.3g}", self.page.texts)
+            self.assertIn(f"validation, epoch {epoch['epoch']}: {epoch['val_loss']:.3g}", self.page.texts)
             self.assertIn(f"training, epoch {epoch['epoch']}: {epoch['train_loss']:.3g}", self.page.texts)
 
     def test_the_photos_are_those_that_are_most_wrong(self):
@@ -102,6 +103,29 @@ class ReportTest(program.ProgramTest):
         for line in (line for phase in diagnosis["phases"] for line in phase["says"]):
             self.assertIn(line, self.page.texts)
         self.assertIn(diagnosis["phases"][0]["fit"]["verdict"], self.page.texts)
+
+
+class TaskTest(program.ProgramTest):
+    """Tasks without one class each have a page too, without what they have not."""
+
+    LABELS = {"multi_label": ("a|<b>", "a", "<b>"), "regression": ("1.5", "-2", "30")}
+
+    def test_every_task_has_a_page(self):
+        photos = sorted(PHOTOS.glob("*/*.jpg"))
+        for task, labels in self.LABELS.items():
+            with self.subTest(task=task):
+                lines = [f"{photo},{labels[i % len(labels)]}" for i, photo in enumerate(photos)]
+                table = self.folder / f"{task}.csv"
+                table.write_text("\n".join(["path,label", *lines]) + "\n")
+                out = self.folder / task
+                options = ("--set", f"task={task}", "--set", "input.size=32", "--set", "phases.0.epochs=3", "--threads", 1)
+                self.succeed("train", table, "--backbone", backbone("tiny_cnn.scripted"), *options, "--out", out)
+                page = Page((out / "report.html").read_text())
+                self.assertEqual(page.open, [])
+                self.assertIn(task, page.texts)
+                self.assertNotIn("Confusion matrix", page.texts)
+                self.assertEqual("Classes, the hardest first" in page.texts, task == "multi_label")
+                self.assertIn("img", page.tags)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import jsonschema
 import program
 from program import PHOTOS, ROOT, backbone, graft
 
-PRESETS = ("probe", "linear", "finetune", "gradual")
+PRESETS = ("probe", "linear", "finetune", "gradual", "tiny", "large")
 
 # Parts of a recipe that are wrong, one mistake each: unknown keys and names, wrong types, values out of range.
 WRONG = (
@@ -69,6 +69,11 @@ WRONG = (
     {"phases": [{"optimizer": {"lookahead": {"optimizer": {"sgd": {"lr": 0}}}}}]},
     {"phases": [{"optimizer": {"lbfgs": {"C": "auto"}}}]},
     {"stop": {"metric": "speed"}},
+    {"preset": "best"},
+    {"diagnosis": {"overfit_batch": 1}},
+    {"input": {"mean": "photos"}},
+    {"data": {"mix": {"mixup": {"alpha": 0}}}},
+    {"task": "multi_label", "loss": {"bce": {"pos_weight": "some"}}},
 )
 
 # What stands beside them and is right.
@@ -87,6 +92,8 @@ RIGHT = (
     {"head": [{"linear": 8, "init": "zeros", "bias": 0.5}, {"activation": "relu"}, {"cosine": "classes"}]},
     {"phases": [{"schedule": {"multi_step": {"milestones": [1, 2]}}, "epochs": 3, "clip": {"value": 1}}]},
     {"phases": [{"optimizer": {"lookahead": {"optimizer": {"sgd": {"lr": 1}}}}, "average": "ema"}], "loss": "focal"},
+    {"input": {"mean": "data", "std": "data"}, "preset": "tiny"},
+    {"task": "multi_label", "loss": {"bce": {"pos_weight": "balanced"}}, "stop": {"metric": "micro_f1"}},
 )
 
 
@@ -107,12 +114,15 @@ class SchemaTest(program.ProgramTest):
             with self.subTest(preset=preset):
                 self.validator.validate(json.loads(self.succeed("recipe", "--preset", preset).stdout))
 
-    def test_the_recipe_of_a_run_is_valid(self):
-        for preset in ("probe", "linear"):
+    def test_the_recipe_of_a_run_is_valid_and_names_its_preset(self):
+        for preset, taken in {"linear": "linear", "auto": "tiny"}.items():
             run = self.folder / preset
             options = ("--set", "input.size=32", "--set", "phases.0.epochs=1", "--preset", preset, "--threads", 1)
-            self.succeed("train", PHOTOS, "--backbone", backbone("tiny_cnn.scripted"), *options, "--out", run)
-            self.validator.validate(json.loads((run / "recipe.json").read_text()))
+            said = self.succeed("train", PHOTOS, "--backbone", backbone("tiny_cnn.scripted"), *options, "--out", run).stdout
+            recipe = json.loads((run / "recipe.json").read_text())
+            self.validator.validate(recipe)
+            self.assertEqual(recipe["preset"], taken)
+            self.assertEqual("preset tiny: 20 training photos, fewer than 100" in said, preset == "auto")
 
     def test_the_program_and_the_schema_refuse_the_same(self):
         recipes = [*WRONG, *RIGHT]
@@ -163,29 +173,37 @@ class Keys:
 
 
 def quoted(text):
-    """The words of all that stands in backticks."""
-    return {word for code in re.findall(r"`([^`]+)`", text) for word in re.findall(r"[A-Za-z_][\w.]*", code)}
+    """The words of all that stands in backticks, but for calls of functions."""
+    return {word for code in re.findall(r"`([^`(]+)`", text) for word in re.findall(r"[A-Za-z_][\w.]*", code)}
+
+
+def cells_of(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("| "))]
 
 
 class Page:
-    """Sections of docs/recipe.md and the cells of their tables."""
+    """docs/recipe.md: the rows of its tables with the section in which they stand, and their second cells where these list options."""
 
     def __init__(self):
         text = (ROOT / "docs/recipe.md").read_text()
-        self.sections = re.split(r"^##+ ", text, flags=re.M)
-        self.rows = []
-        for section in self.sections:
-            for line in section.splitlines():
-                cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("| "))]
-                if line.startswith("| ") and quoted(cells[0]):
+        self.rows, self.options = [], []
+        for section in re.split(r"^##+ ", text, flags=re.M):
+            lines = section.splitlines()
+            lists_options = False
+            for line, following in zip(lines, [*lines[1:], ""]):
+                cells = cells_of(line)
+                if following.startswith("|---"):
+                    lists_options = cells[1] in ("values", "options", "limits")
+                elif line.startswith("| ") and quoted(cells[0]):
                     self.rows.append((cells, section))
+                    self.options += [cells[1]] if lists_options else []
 
 
 class PageTest(program.ProgramTest):
     """docs/recipe.md and the schema name the same."""
 
-    # Stand for what a user writes.
-    PLACEHOLDERS = {"WIDTH", "NAME", "P", "true", "false", "N"}
+    # What a user writes there; devices are no closed list.
+    PLACEHOLDERS = {"WIDTH", "KIND", "NAME", "P", "N", "true", "false", "cpu", "cuda"}
 
     def setUp(self):
         super().setUp()
@@ -202,9 +220,7 @@ class PageTest(program.ProgramTest):
             sections = [
                 section
                 for cells, section in self.page.rows
-                if name in {word.rsplit(".", 1)[-1] for word in quoted(cells[0])}
-                or f"loss.{name}." in " ".join(quoted(cells[0]))
-                or name in quoted(" ".join(cells))
+                if name in {part for word in quoted(" ".join(cells)) for part in word.split(".")}
             ]
             with self.subTest(name=name):
                 self.assertTrue(sections, "no row names it")
@@ -220,8 +236,9 @@ class PageTest(program.ProgramTest):
                     family, _, rest = word.partition(".")
                     parts = {word} if family != "loss" or not rest else set(rest.split("."))
                     self.assertEqual(sorted(parts - known), [])
-            with self.subTest(options=cells[1]):
-                self.assertEqual(sorted(quoted(cells[1]) - known), [])
+        for options in self.page.options:
+            with self.subTest(options=options):
+                self.assertEqual(sorted(quoted(options) - known), [])
 
 
 if __name__ == "__main__":

@@ -46,6 +46,15 @@ TEST(PresetChoice, BetweenThemTheFeaturesDecide) {
   EXPECT_THAT(choice(500, 0.79).reason, HasSubstr("right for 79 %, the commonest class for 50 %"));
 }
 
+TEST(PresetChoice, EveryPresetButLinearServesEveryTask) {
+  for (const std::string& task : task_names())
+    for (const char* preset : {"probe", "finetune", "gradual", "tiny", "large"}) {
+      Json json = preset_recipe(preset, task);
+      json["backbone"] = {{"file", "backbone.pt"}};
+      EXPECT_EQ(read_recipe(json, "").preset, preset) << task;
+    }
+}
+
 TEST(PresetChoice, LooksAtTheTrainingPhotosOfTheRun) {
   Json json = preset_recipe("probe");
   json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};

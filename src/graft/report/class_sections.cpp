@@ -77,9 +77,9 @@ std::string figure_of(const JudgedPhoto& photo) {
   std::string out = "<figure class=\"photo\">";
   out += image.empty() ? "<div class=\"gone\">no longer readable</div>"
                        : "<img alt=\"" + escape_html(name) + "\" src=\"" + image + "\">";
-  out += "<figcaption><b>" + escape_html(photo.label) + "</b> " + percent(photo.of_label);
-  if (photo.label != photo.predicted)
-    out += "<br>taken for <b>" + escape_html(photo.predicted) + "</b> " + percent(photo.of_predicted);
+  out += "<figcaption><b>" + escape_html(photo.label) + "</b>";
+  if (photo.label != photo.predicted) out += "<br>taken for <b>" + escape_html(photo.predicted) + "</b>";
+  if (!photo.certainty.empty()) out += " " + photo.certainty;
   return out + "<br><small>" + escape_html(name) + "</small></figcaption></figure>\n";
 }
 
@@ -97,7 +97,7 @@ std::string confusion_section(const RunResults& results) {
 }
 
 std::string classes_section(const RunResults& results) {
-  auto classes = results.metrics.at("best").at("val").value("per_class", std::vector<Json>());
+  auto classes = results.metrics.at("best").at("val").value("per_class", Json::array()).get<std::vector<Json>>();
   if (classes.empty()) return "";
   std::ranges::stable_sort(classes, {}, [](const Json& one) { return one.at("f1").get<double>(); });
   std::ostringstream out;
@@ -117,7 +117,6 @@ std::string classes_section(const RunResults& results) {
 
 std::string photos_section(const RunResults& results) {
   constexpr std::size_t kMostWrong = 24, kLeastCertain = 8;
-  if (results.photos.empty()) return "";
   std::vector<JudgedPhoto> shown;
   for (const auto& photo : results.photos)
     if (photo.label != photo.predicted && shown.size() < kMostWrong) shown.push_back(photo);

@@ -1,39 +1,69 @@
 #include "graft/report/results.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
 #include <sstream>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "graft/data/csv.h"
+#include "graft/data/labels.h"
+#include "graft/report/html.h"
 
 namespace graft {
 namespace {
 
-std::vector<JudgedPhoto> read_photos(const RunFolder& folder) {
-  const auto rows = read_csv(folder.predictions());
-  const auto damaged = [&] {
-    return Error({"'" + folder.predictions().string() + "'", "is damaged", "the file that the run has written", ""});
-  };
-  if (rows.empty()) throw damaged();
-  const auto& header = rows.front();
-  const auto probability = [&](const std::vector<std::string>& row, const std::string& name) {
-    const auto column = std::find(header.begin() + 3, header.end(), "p_" + name) - header.begin();
-    if (column == std::ssize(header)) throw damaged();
-    const std::string& text = row[static_cast<std::size_t>(column)];
-    double value = 0;
-    if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) throw damaged();
-    return value;
-  };
-  std::vector<JudgedPhoto> photos;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    const auto& row = rows[i];
-    if (row.size() != header.size() || row.size() < 4) throw damaged();
-    photos.push_back({(folder.path() / row[0]).lexically_normal(), row[1], row[2], probability(row, row[1]),
-                      probability(row, row[2])});
+using Row = std::vector<std::string>;
+
+Error damaged(const RunFolder& folder) {
+  return Error({"'" + folder.predictions().string() + "'", "is damaged", "the file that the run has written", ""});
+}
+
+/// The parts of "a|b".
+Row parts_of(const std::string& text) {
+  Row parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, '|');) parts.push_back(part);
+  return parts;
+}
+
+/// How far the numbers of a label are from those predicted.
+double distance(const Row& label, const Row& predicted) {
+  double sum = 0;
+  for (std::size_t i = 0; i < std::min(label.size(), predicted.size()); ++i)
+    sum += std::abs(parse_number(label[i]).value_or(0) - parse_number(predicted[i]).value_or(0));
+  return sum;
+}
+
+/// Judges a row of predictions.csv: path, label, predicted, and but of numbers the probability of each class.
+JudgedPhoto judged(const RunFolder& folder, const Row& header, const Row& row, const std::string& task) {
+  constexpr std::size_t kFirst = 3;
+  if (row.size() != header.size() || row.size() < kFirst) throw damaged(folder);
+  JudgedPhoto photo{(folder.path() / row[0]).lexically_normal(), row[1], row[2]};
+  if (task == "regression") {
+    photo.wrong = distance(parts_of(photo.label), parts_of(photo.predicted));
+    return photo;
   }
-  std::ranges::stable_sort(photos, {}, &JudgedPhoto::of_label);
+  const bool one_each = task != "multi_label";
+  const Row labels = one_each ? Row{photo.label} : parts_of(photo.label);
+  for (std::size_t i = kFirst; i < row.size(); ++i) {
+    const auto probability = parse_number(row[i]);
+    if (!probability) throw damaged(folder);
+    const std::string name = header[i].substr(2);  // behind "p_"
+    const bool is_of = std::ranges::find(labels, name) != labels.end();
+    if (one_each && is_of) photo.wrong = 1 - *probability;
+    if (!one_each) photo.wrong += std::abs(*probability - is_of) / static_cast<double>(row.size() - kFirst);
+    if (one_each && name == photo.predicted) photo.certainty = percent(*probability);
+  }
+  return photo;
+}
+
+std::vector<JudgedPhoto> read_photos(const RunFolder& folder, const std::string& task) {
+  const auto rows = read_csv(folder.predictions());
+  if (rows.empty()) throw damaged(folder);
+  std::vector<JudgedPhoto> photos;
+  for (std::size_t i = 1; i < rows.size(); ++i) photos.push_back(judged(folder, rows.front(), rows[i], task));
+  std::ranges::stable_sort(photos, std::greater<>(), &JudgedPhoto::wrong);
   return photos;
 }
 
@@ -43,13 +73,12 @@ RunResults read_results(const RunFolder& folder) {
   if (!std::filesystem::exists(folder.metrics()))
     throw Error({"run '" + folder.path().string() + "'", "has no metrics.json", "a finished run",
                  "go on with it: graft train --resume " + folder.path().string()});
-  const Json recipe = read_json_file(folder.recipe());
-  const Task task = task_named(recipe.at("task").get<std::string>());
   RunResults results{.name = std::filesystem::weakly_canonical(folder.path()).filename().string(),
-                     .recipe = recipe,
+                     .recipe = read_json_file(folder.recipe()),
                      .metrics = read_json_file(folder.metrics()),
                      .history = {},
-                     .photos = one_class_each(task) ? read_photos(folder) : std::vector<JudgedPhoto>()};
+                     .photos = {}};
+  results.photos = read_photos(folder, results.recipe.at("task").get<std::string>());
   std::istringstream lines(read_file(folder.history()));
   for (std::string line; std::getline(lines, line);)
     results.history.push_back(parse_json(line, "'" + folder.history().string() + "'"));

@@ -11,8 +11,8 @@ struct JudgedPhoto {
   std::filesystem::path path;
   std::string label;
   std::string predicted;
-  double of_label = 0;      ///< probability of its class
-  double of_predicted = 0;  ///< of what it is taken for
+  double wrong = 0;  ///< 1 - probability of its class; of several the mean over the classes; of numbers how far off
+  std::string certainty = "";  ///< "87.0 %", of what it is taken for, where it is of one class
 };
 
 /// What a finished run has left in its folder.
@@ -21,7 +21,7 @@ struct RunResults {
   Json recipe;
   Json metrics;
   std::vector<Json> history;
-  std::vector<JudgedPhoto> photos;  ///< least probability of its own class first; none but of one class each
+  std::vector<JudgedPhoto> photos;  ///< the most wrong first
 };
 
 /// @throws Error when the run is not finished, or a file is damaged.

@@ -50,6 +50,20 @@ std::string card(const std::string& name, const std::string& value, const std::s
          (note.empty() ? "" : "<small>" + escape_html(note) + "</small>") + "</div>\n";
 }
 
+/// Whether a figure is a part of the photos.
+bool is_part(const std::string& figure) {
+  return figure == "accuracy" || figure == "balanced_accuracy" || figure == "top_5";
+}
+
+std::string text_of_figure(const std::string& name, double value) {
+  return is_part(name) ? percent(value) : fixed(value, 3);
+}
+
+std::string words_of(std::string figure) {
+  std::ranges::replace(figure, '_', ' ');
+  return figure;
+}
+
 std::string phases_table(const RunResults& results) {
   std::ostringstream out;
   out << "<div class=\"wide\"><table><thead><tr><th>phase</th><th>epochs</th><th>trains</th><th>optimizer</th>"
@@ -66,17 +80,6 @@ std::string phases_table(const RunResults& results) {
   return out.str();
 }
 
-bool is_part_of_all(const std::string& figure) { return figure.ends_with("accuracy"); }
-
-/// A figure's name and value for people.
-std::string spoken(std::string figure) {
-  std::ranges::replace(figure, '_', ' ');
-  return figure;
-}
-std::string shown(const std::string& figure, double value) {
-  return is_part_of_all(figure) ? percent(value) : short_number(value);
-}
-
 double number_at(const Json& record, const std::string& key) {
   return record.contains(key) && record.at(key).is_number() ? record.at(key).get<double>()
                                                             : std::numeric_limits<double>::quiet_NaN();
@@ -85,19 +88,21 @@ double number_at(const Json& record, const std::string& key) {
 }  // namespace
 
 std::string figures_section(const RunResults& results) {
-  constexpr int kShown = 4;
+  constexpr std::size_t kShown = 6;
   const Json& best = results.metrics.at("best");
+  const std::string stop = results.recipe.at("stop").at("metric").get<std::string>();
+  std::vector<std::pair<std::string, double>> shown;
+  for (const auto& [name, value] : best.at("val").items())
+    if (value.is_number_float() && (name == stop || shown.size() < kShown))
+      shown.insert(name == stop ? shown.begin() : shown.end(), {name, value.get<double>()});
+  shown.resize(std::min(shown.size(), kShown));
   std::string out = "<section class=\"cards\">\n";
-  const auto add = [&](const char* split, int count) {
-    const Json& figures = best.at(split);
-    const std::string before = split == std::string("val") ? "" : std::string(split) + " ";
-    const std::string images = std::to_string(figures.at("images").get<std::int64_t>()) + " photos";
-    for (const auto& [name, value] : figures.items())
-      if (value.is_number_float() && count-- > 0) out += card(before + spoken(name), shown(name, value), images);
-  };
-  add("val", kShown);
-  if (best.contains("test")) add("test", 1);
-  return out + "</section>\n<p class=\"note\">Measured on the exported file, of epoch " +
+  for (const auto& [name, value] : shown) out += card(words_of(name), text_of_figure(name, value));
+  if (best.contains("test"))
+    out += card("test " + words_of(stop), text_of_figure(stop, best.at("test").at(stop).get<double>()),
+                std::to_string(best.at("test").at("images").get<std::int64_t>()) + " photos");
+  return out + "</section>\n<p class=\"note\">Measured on the exported file with " +
+         std::to_string(best.at("val").at("images").get<std::int64_t>()) + " validation photos; it is epoch " +
          std::to_string(best.at("epoch").get<std::int64_t>()) + " of phase \u201c" +
          escape_html(best.at("phase").get<std::string>()) + "\u201d.</p>\n";
 }
@@ -109,6 +114,7 @@ std::string recipe_section(const RunResults& results) {
   const auto count = [](const Json& number) { return std::to_string(number.get<std::int64_t>()); };
   std::string out = "<section><h2>What was trained</h2>\n<table class=\"facts\"><tbody>\n";
   out += row("backbone", std::filesystem::path(recipe.at("backbone").at("file").get<std::string>()).stem().string());
+  out += row("task", recipe.at("task").get<std::string>());
   out += row("preset", recipe.value("preset", "none"));
   out += row("parameters", short_count(parameters.at("trained").get<std::int64_t>()) + " trained of " +
                                short_count(parameters.at("total").get<std::int64_t>()));
@@ -125,16 +131,16 @@ std::string recipe_section(const RunResults& results) {
 }
 
 std::string curves_section(const RunResults& results) {
-  const std::string metric = results.recipe.at("stop").at("metric").get<std::string>();
+  const std::string stop = results.recipe.at("stop").at("metric").get<std::string>();
   // The loss of numbers trains in deviations and is measured in their own unit.
   const bool numbers = results.recipe.at("task") == "regression";
-  const std::string shown = metric != "loss" ? metric : numbers ? "rmse" : "accuracy";
+  const std::string shown = stop != "loss" ? stop : numbers ? "rmse" : "accuracy";
   LineChart losses{"loss", {{"training", {}}, {"validation", {}}}, {}};
-  if (numbers) losses.series.pop_back();
-  LineChart metrics{shown + " on validation photos", {{shown, {}}}, {}};
+  LineChart metrics{words_of(shown) + " on validation photos", {{shown, {}}}, {}};
   LineChart rates{"learning rate of the head", {{"learning rate", {}}}, {}};
-  metrics.percent = is_part_of_all(shown);
+  metrics.percent = is_part(shown);
   rates.logarithmic = true;
+  if (numbers) losses.series.pop_back();
   std::vector<std::size_t> starts;
   for (std::size_t i = 0; i < results.history.size(); ++i) {
     const Json& epoch = results.history[i];

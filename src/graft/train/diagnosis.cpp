@@ -15,6 +15,7 @@ constexpr std::int64_t kFeatureImages = 256;  // of each validation: enough to t
 /// Adds a positive number to {"samples", "mean", "largest"}; the mean is geometric, as sizes are compared by factors.
 void add_sample(Json& summary, double value) {
   if (!(value > 0) || !std::isfinite(value)) return;
+  if (summary.is_null()) summary = Json::object();
   const auto count = summary.value("samples", std::int64_t{0});
   const double logs = count == 0 ? 0 : static_cast<double>(count) * std::log(summary.at("mean").get<double>());
   summary["samples"] = count + 1;

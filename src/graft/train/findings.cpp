@@ -13,7 +13,8 @@ std::string percent(double part) { return c10::str(std::lround(100 * part), " %"
 /// Updates of a thousandth of the weights are usual; a head that starts from nothing takes larger ones at first.
 void say_update_ratios(const Json& phase, std::vector<std::string>& lines) {
   constexpr double kSmall = 1e-5, kLarge = 0.1;
-  for (const auto& [place, summary] : phase.value("update_ratio", Json::object()).items()) {
+  const Json ratios = phase.value("update_ratio", Json::object());
+  for (const auto& [place, summary] : ratios.items()) {
     const auto mean = summary.at("mean").get<double>();
     if (mean >= kSmall && mean <= kLarge) continue;
     lines.push_back(c10::str("steps change the weights of ", place, " by ", mean,
@@ -24,12 +25,14 @@ void say_update_ratios(const Json& phase, std::vector<std::string>& lines) {
 
 void say_units(const Json& phase, std::vector<std::string>& lines) {
   constexpr double kMost = 0.5;
-  for (const auto& [layer, part] : phase.value("dead_units", Json::object()).items())
+  const Json dead = phase.value("dead_units", Json::object());
+  const Json saturated = phase.value("saturated_units", Json::object());
+  for (const auto& [layer, part] : dead.items())
     if (part.get<double>() > kMost)
       lines.push_back(
           c10::str("head.", layer, ": ", percent(part.get<double>()),
                    " of the units are 0 for every photo looked at: lower the learning rate, or take leaky_relu"));
-  for (const auto& [layer, part] : phase.value("saturated_units", Json::object()).items())
+  for (const auto& [layer, part] : saturated.items())
     if (part.get<double>() > kMost)
       lines.push_back(
           c10::str("head.", layer, ": ", percent(part.get<double>()),
@@ -50,10 +53,9 @@ void say_gradients(const Json& phase, const ClipSpec& clip, std::vector<std::str
 void say_fit(const Json& fit, std::vector<std::string>& lines) {
   const std::string verdict = fit.value("verdict", "");
   if (verdict == "overfitting")
-    lines.push_back(c10::str("overfits: the validation loss rose from ", fit.at("lowest_val_loss"), " to ",
-                             fit.at("val_loss"),
-                             " while the training loss fell: train for less (\"stop\": {\"patience\": 3}), augment, or "
-                             "raise weight_decay or dropout"));
+    lines.push_back(
+        "overfits: validation got worse by more than a tenth while the training loss fell: train for less "
+        "(\"stop\": {\"patience\": 3}), augment, or raise weight_decay or dropout");
   if (verdict == "still learning") lines.push_back("still learns in its last epochs: give it more of them");
   if (verdict == "underfitting")
     lines.push_back(c10::str("underfits: the training loss is ", fit.at("train_loss"),
@@ -86,24 +88,23 @@ std::vector<std::string> findings_of(const Json& phase, const Recipe& recipe, st
 Json fit_of(const std::vector<Json>& epochs, double start, double floor) {
   constexpr std::size_t kEnough = 3;
   constexpr double kRise = 1.1, kFall = 0.95;
-  const auto loss = [&](std::size_t epoch, const char* of) { return epochs[epoch].at(of).get<double>(); };
+  const auto at = [&](std::size_t epoch, const char* name) { return epochs[epoch].at(name).get<double>(); };
   const std::size_t last = epochs.size() - 1;
   std::size_t lowest = 0;
   for (std::size_t i = 1; i <= last; ++i)
-    if (loss(i, "val_loss") < loss(lowest, "val_loss")) lowest = i;
-  const double train = loss(last, "train_loss"), val = loss(last, "val_loss");
-  const double before_the_end = loss(last - std::min(last, std::max<std::size_t>(epochs.size() / 5, 1)), "train_loss");
+    if (at(i, "val_loss") < at(lowest, "val_loss")) lowest = i;
+  const double train = at(last, "train_loss"), val = at(last, "val_loss");
+  const double before_the_end = at(last - std::min(last, std::max<std::size_t>(epochs.size() / 5, 1)), "train_loss");
   std::string verdict = "fits";
   if (epochs.size() < kEnough)
     verdict = "too short to tell";
-  else if (val > kRise * loss(lowest, "val_loss") && train < loss(lowest, "train_loss"))
+  else if (val > kRise * at(lowest, "val_loss") && train < at(lowest, "train_loss"))
     verdict = "overfitting";
   else if (lowest == last && train - floor < kFall * (before_the_end - floor) && train < before_the_end)
     verdict = "still learning";
   else if (start > floor && train - floor > (start - floor) / 2)
     verdict = "underfitting";
-  return {
-      {"train_loss", train}, {"val_loss", val}, {"lowest_val_loss", loss(lowest, "val_loss")}, {"verdict", verdict}};
+  return {{"train_loss", train}, {"val_loss", val}, {"lowest_val_loss", at(lowest, "val_loss")}, {"verdict", verdict}};
 }
 
 Error not_finite(const std::string& step, const std::vector<ParameterGroup>& groups,

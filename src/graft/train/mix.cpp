@@ -112,6 +112,9 @@ std::vector<Problem> mix_problems(const Recipe& recipe) {
     problems.push_back({"cache.activations", "is \"" + recipe.activations + "\" beside data.mix." + recipe.mix.name,
                         "\"off\": mixed images are new in every step",
                         "\"mix\": {\"mixup\": {\"on\": \"activations\"}} mixes what is kept"});
+  if (recipe.mix.on_images() && recipe.diagnosis.overfit_batch)
+    problems.push_back({"diagnosis.overfit_batch", "is true beside data.mix." + recipe.mix.name,
+                        "false: mixed images have no class of their own", ""});
   return problems;
 }
 
