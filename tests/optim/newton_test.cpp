@@ -51,7 +51,9 @@ TEST(Newton, WalksAsSciPysAndAsTheFormulas) {
     for (std::int64_t step = 0; step < points.size(0); ++step) {
       optimizer[rule]["max_iter"] = step + 1;
       const Minimum found = minimize({rule, optimizer[rule]}, function, reference.at(name + "/start"));
-      ASSERT_LT(test::noted("optimizers", rule, relative_error(found.point, points[step])), 1e-6)
+      // newton_cg's inner walk ends where a residual falls below a limit: roundings grow from step to step.
+      ASSERT_LT(test::noted("optimizers", rule, relative_error(found.point, points[step])),
+                rule == "newton_cg" ? 1e-5 : 1e-6)
           << name << ", step " << step;
     }
   }

@@ -93,9 +93,8 @@ def bce(logits, targets, pos_weight=1.0):
 
 
 def asymmetric_multi_label(logits, targets, **options):
-    """timm sums over all; here image by image."""
-    loss = AsymmetricLossMultiLabel(**options)
-    return torch.stack([loss(row, target) for row, target in zip(logits, targets)])
+    """Image by image, the sum over the classes, as timm's default reduction has it."""
+    return AsymmetricLossMultiLabel(reduction="none", **options)(logits, targets).sum(1)
 
 
 def coral(logits, targets):

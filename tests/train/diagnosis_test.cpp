@@ -30,7 +30,7 @@ class DiagnosisTest : public testing::Test {
     recipe_ = read_recipe(json, "");
     network_.emplace(Backbone::load(test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), {.image_size = 32}),
                      build_head(recipe_.head, kFeatures, kClasses, 1), at::kCPU);
-    network_->select({{"linear_0.weight"}, {}}, BatchNormStatistics::kFrozen);
+    network_->select({{}, {"linear_0.weight"}}, BatchNormStatistics::kFrozen);
     diagnosis_.begin_phase(recipe_, 0, *network_, kClasses, steps_per_epoch);
     return diagnosis_;
   }

@@ -63,8 +63,10 @@ TEST(PresetChoice, LooksAtTheTrainingPhotosOfTheRun) {
   spec.recipe = read_recipe(json, "");
   spec.data = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos";
   auto samples = load_run_data(spec, {}).of(Split::kTrain);
-  const double accuracy = linear_look(spec, samples);
-  EXPECT_GT(accuracy, 0.5);  // glass and paper differ in color, which any network passes on
+  // Each photo is there many times: a fit without one of them knows it by the others.
+  std::vector<Sample> copies;
+  for (int i = 0; i < 20; ++i) copies.insert(copies.end(), samples.begin(), samples.end());
+  EXPECT_GT(linear_look(spec, copies), 0.75);
   // The same photo as often as there are others, each time with the other label: whoever is left out is taken for the
   // rest.
   for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = samples[0], samples[i].label = i % 2;

@@ -119,7 +119,7 @@ TEST(Regression, AnswersInTheUnitOfItsLabels) {
   spec.recipe.phases[0].epochs = 30;
   const RunResult result = Trainer(spec).run();
   EXPECT_LT(result.metrics["best"]["val"]["rmse"], 15);  // the mean alone: half of 20 and more
-  EXPECT_LT(result.metrics["last"]["train_loss"], 1);    // in deviations
+  EXPECT_LT(result.metrics["last"]["train_loss"], 10);   // in deviations, dropout's noise too; in the unit 100 and more
   const auto artifact = load_artifact(folder / "run/model.pt");
   const auto predictor = Predictor::load(folder / "run/model.pt");
   const auto photo = load_run_data(spec, {}).of(Split::kVal).front().path;
@@ -210,7 +210,7 @@ TEST(TaskProblems, NameTheKeyThatDoesNotGoWithTheTask) {
   EXPECT_EQ(problem_of("multi_label", "head=[{\"linear\": \"classes\", \"bias\": \"prior\"}]"), "head[0].bias");
   EXPECT_EQ(problem_of("regression", "loss=huber"), "accepted");
   EXPECT_EQ(problem_of("regression", "data.balance=sampler"), "data.balance");
-  EXPECT_EQ(problem_of("regression", "phases.0.optimizer=lbfgs"), "phases[0].optimizer");
+  EXPECT_EQ(problem_of("regression", "phases=[{\"optimizer\": \"lbfgs\"}]"), "phases[0].optimizer");
   EXPECT_EQ(problem_of("ordinal", "data.balance=loss"), "accepted");
   EXPECT_EQ(problem_of("ordinal", "data.classes=[\"b\", \"a\"]"), "accepted");
   EXPECT_EQ(problem_of("ordinal", "head=[{\"cosine\": \"classes\"}]"), "head[0]");

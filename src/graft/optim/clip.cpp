@@ -60,14 +60,17 @@ ClipSpec read_clip_spec(const Json& value, const std::string& path, std::vector<
   if (none.accepts(value)) return spec;
   if (JsonSchema* schema = JsonSchema::asked_by(value)) schema->accept({{none}}), schema->set_default(spec.name);
   const auto names = clip_names();
-  const bool found = read_keyed(value, path, names, problems, [&](const std::string& name, JsonReader& reader) {
-    spec = {name, reader.number(name, 0, Range::above(0))};
-  });
-  if (found) return spec;
-  const std::string first = value.is_object() && !value.empty() ? value.begin().key() : "";
-  problems.push_back({path, "is " + value.dump(),
+  const std::size_t before = problems.size();
+  const bool one_key = !value.is_object() || value.size() == 1;
+  const bool found =
+      one_key && read_keyed(value, path, names, problems, [&](const std::string& name, JsonReader& reader) {
+        spec = {name, reader.number(name, 0, Range::above(0))};
+      });
+  if (found) return problems.size() == before ? spec : ClipSpec{};
+  const std::string unknown = value.is_object() && one_key ? value.begin().key() : "";
+  problems.push_back({unknown.empty() ? path : path + "." + unknown, "is " + value.dump(),
                       "\"none\", or one of " + join(names) + " with its limit, such as {\"norm\": 1.0}",
-                      did_you_mean(first, names)});
+                      did_you_mean(unknown, names)});
   return {};
 }
 

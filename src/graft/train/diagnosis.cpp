@@ -12,9 +12,10 @@ namespace {
 
 constexpr std::int64_t kFeatureImages = 256;  // of each validation: enough to tell a unit that is never of use
 
-/// Adds a positive number to {"samples", "mean", "largest"}; the mean is geometric, as sizes are compared by factors.
+bool is_size(double value) { return value > 0 && std::isfinite(value); }
+
+/// Adds a size to {"samples", "mean", "largest"}; the mean is geometric, as sizes are compared by factors.
 void add_sample(Json& summary, double value) {
-  if (!(value > 0) || !std::isfinite(value)) return;
   if (summary.is_null()) summary = Json::object();
   const auto count = summary.value("samples", std::int64_t{0});
   const double logs = count == 0 ? 0 : static_cast<double>(count) * std::log(summary.at("mean").get<double>());
@@ -71,8 +72,9 @@ bool starts_from_prior(const HeadSpec& head) { return head.layers.back().json.va
 /// Trains a copy of the head on one batch. @returns its loss before and after
 Json learn_by_heart(const torch::jit::Module& head, const at::Tensor& features, const at::Tensor& targets) {
   constexpr int kSteps = 200;
-  const torch::AutoGradMode with_gradients(true);
+  const torch::AutoGradMode without_gradients(false);  // a copy that is made with them on belongs to the original's graph
   torch::jit::Module copy = head.deepcopy();
+  const torch::AutoGradMode with_gradients(true);
   copy.eval();  // no dropout, and no random numbers
   ParameterGroup group;
   for (const auto& parameter : copy.named_parameters()) {
@@ -147,7 +149,7 @@ void Diagnosis::before_update(const std::vector<ParameterGroup>& groups, std::in
   const std::int64_t looked_at = recipe_->diagnosis.steps;
   if ((step + 1) * looked_at / steps_per_epoch_ == step * looked_at / steps_per_epoch_) return;
   const torch::NoGradGuard no_grad;
-  add_sample(of_phase()["gradient_norm"], gradient_norm(groups));
+  if (const double norm = gradient_norm(groups); is_size(norm)) add_sample(of_phase()["gradient_norm"], norm);
   for (const auto& group : groups)
     for (std::size_t i = 0; i < group.names.size(); ++i)
       if (group.parameters[i].dim() >= 2) before_[group.names[i]] = part_of(group.parameters[i]).clone();
@@ -166,7 +168,8 @@ void Diagnosis::after_update(const std::vector<ParameterGroup>& groups) {
       weights += std::pow(norm_of(before->second), 2);
     }
   for (const auto& [place, sums] : squares)
-    if (sums.second > 0) add_sample(of_phase()["update_ratio"][place], std::sqrt(sums.first / sums.second));
+    if (const double ratio = std::sqrt(sums.first / sums.second); is_size(ratio))
+      add_sample(of_phase()["update_ratio"][place], ratio);
   before_.clear();
 }
 

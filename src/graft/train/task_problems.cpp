@@ -52,8 +52,6 @@ std::vector<Problem> task_problems(const Recipe& recipe) {
     misfits.add("data.balance", recipe.balance.name, "none: photos are not of one class each");
   if (!recipe.classes.empty() && recipe.task != Task::kOrdinal)
     misfits.add("data.classes", "given", "none: classes are in order of name");
-  if (recipe.diagnosis.overfit_batch && recipe.task != Task::kSingleLabel)
-    misfits.add("diagnosis.overfit_batch", "true", "false: its limit is that of cross-entropy");
   for (std::size_t i = 0; i < recipe.phases.size(); ++i)
     if (recipe.phases[i].optimizer.full_batch() && recipe.task != Task::kSingleLabel)
       misfits.add("phases[" + std::to_string(i) + "].optimizer", recipe.phases[i].optimizer.name,
