@@ -32,7 +32,7 @@ std::string percent(double part) { return fmt::format("{:.2f} %", 100 * part); }
 
 std::string text_of(const Figures& figures) {
   std::vector<std::string> words;
-  for (const auto& [name, value] : figures) words.push_back(fmt::format("{} {:.4f}", name, value));
+  for (const auto& [name, value] : figures) words.push_back(figure_text(name, value));
   return join(words);
 }
 

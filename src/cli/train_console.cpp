@@ -34,7 +34,7 @@ void print_figures(std::FILE* out, const Json& by_split) {
     std::vector<std::string> words;
     for (const auto& [name, value] : metrics.items())
       if (value.is_number_float() && words.size() < kShown)
-        words.push_back(fmt::format("{} {:.4f}", name, value.template get<double>()));
+        words.push_back(figure_text(name, value.template get<double>()));
     fmt::print(out, "{}: {} on {} images (measured on the exported file)\n", split, join(words),
                metrics["images"].get<std::int64_t>());
   }

@@ -80,7 +80,7 @@ class TaskTest(program.ProgramTest):
         self.assertEqual(graft("audit", self.table, "--task", self.TASK, "--json").returncode, 0)
         page = (self.run_folder / "report.html").read_text()
         stop = json.loads((self.run_folder / "recipe.json").read_text())["stop"]["metric"]
-        self.assertIn(f"{stop} on validation photos", page)
+        self.assertIn(f"{stop.replace('_', ' ')} on validation photos", page)
 
 
 class MultiLabelTest(TaskTest):

@@ -44,8 +44,8 @@ COMMON = ("--threads", "1", "--quiet", "--set", 'head=[{"linear": "classes"}]', 
 PROBE = ("--preset", "probe", *COMMON)
 FINETUNE = ("--preset", "finetune", *COMMON, "--set", "phases.1.epochs=1", "--set", "cache.views=1",
             "--set", "data.augment.transforms=[]", "--set", 'phases.0.optimizer={"sgd": {"lr": 1e-9}}',
-            # Moves what has the faintest gradient: softmax hides a bias of attention but for rounding.
-            "--set", "phases.1.optimizer.adamw.eps=1e-30")
+            # Moves what has the faintest gradient, softmax hides a bias of attention but for rounding: not in bfloat16.
+            "--set", "phases.1.optimizer.adamw.eps=1e-30", "--set", "precision=fp32")
 
 
 class ContractError(Exception):

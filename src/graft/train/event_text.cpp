@@ -29,9 +29,18 @@ std::string text_of(const EpochRecord& epoch) {
        << "  loss " << epoch.train_loss;
   const auto& figures = epoch.validation.figures;
   for (std::size_t i = 0; i < std::min(kShown, figures.size()); ++i)
-    text << "  val " << figures[i].first << " " << figures[i].second;
+    text << "  val " << figure_text(figures[i].first, figures[i].second);
   text << (epoch.best ? "  best" : "");
   return std::move(text).str();
+}
+
+std::string figure_text(const std::string& name, double value) {
+  std::string words = name;
+  std::ranges::replace(words, '_', ' ');
+  const bool is_part = name == "accuracy" || name == "balanced_accuracy" || name == "top_5";
+  std::ostringstream text;
+  text << words << " " << std::fixed << std::setprecision(is_part ? 2 : 4) << (is_part ? 100 * value : value);
+  return std::move(text).str() + (is_part ? " %" : "");
 }
 
 }  // namespace graft

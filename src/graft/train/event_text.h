@@ -10,4 +10,7 @@ std::string text_of(const SkippedImage& image);
 std::string text_of(const PhaseRecord& phase);
 std::string text_of(const EpochRecord& epoch);
 
+/// A figure with its name: "balanced accuracy 84.91 %", "rmse 0.1234".
+std::string figure_text(const std::string& name, double value);
+
 }  // namespace graft
