@@ -72,7 +72,8 @@ bool starts_from_prior(const HeadSpec& head) { return head.layers.back().json.va
 /// Trains a copy of the head on one batch. @returns its loss before and after
 Json learn_by_heart(const torch::jit::Module& head, const at::Tensor& features, const at::Tensor& targets) {
   constexpr int kSteps = 200;
-  const torch::AutoGradMode without_gradients(false);  // a copy that is made with them on belongs to the original's graph
+  const torch::AutoGradMode without_gradients(
+      false);  // a copy that is made with them on belongs to the original's graph
   torch::jit::Module copy = head.deepcopy();
   const torch::AutoGradMode with_gradients(true);
   copy.eval();  // no dropout, and no random numbers

@@ -47,9 +47,7 @@ StepTrial choose_step_format(Network& network, const at::Tensor& rows, bool bflo
   return chosen;
 }
 
-std::string to_string(StepFormat format) {
-  return std::ranges::find(kRows, format, &Row::format)->name;
-}
+std::string to_string(StepFormat format) { return std::ranges::find(kRows, format, &Row::format)->name; }
 
 StepFormat step_format(const std::string& name) {
   const auto* row = std::ranges::find(kRows, name, &Row::name);
