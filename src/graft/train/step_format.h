@@ -16,7 +16,8 @@ struct StepTrial {
 };
 
 /// The fastest way that agrees with the plain one, as frozen engines have to: bfloat16 where the processor has
-/// instructions for it, else maps in channels_last. It depends on values alone, never on a clock: equal runs choose alike.
+/// instructions for it, else maps in channels_last. It depends on values alone, never on a clock: equal runs choose
+/// alike.
 /// @param rows  real ones, float [n, …] crossing the network's boundary
 /// @param bfloat16  may be used
 StepTrial choose_step_format(Network& network, const at::Tensor& rows, bool bfloat16);
