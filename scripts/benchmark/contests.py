@@ -84,6 +84,18 @@ def features_contest(photos: pathlib.Path, with_tutorial: bool) -> Contest:
     return Contest(f"features-{where}", lambda: contestants, lines)
 
 
+def linear_contest(photos: pathlib.Path) -> Contest:
+    return Contest(
+        f"linear-{photos.name}",
+        lambda: [
+            graft_train("Graft", photos, "linear", "--preset", "linear"),
+            rival("PyTorch + scikit-learn", "torch_features.py", str(photos), "cv"),
+        ],
+        [Line(f"linear probe, penalty by cross-validation, {photos.name}, against PyTorch features + scikit-learn",
+              "Graft", "PyTorch + scikit-learn", "seconds", 1)],
+    )
+
+
 def finetune_contest(photos: pathlib.Path) -> Contest:
     return Contest(
         f"finetune-{photos.name}",
@@ -155,5 +167,6 @@ def all_contests(photo_sets: list[pathlib.Path], has_bfloat16: bool) -> list[Con
         start_contest(),
         *(engine_contest(network, precision) for network in NETWORKS for precision in precisions),
         *(features_contest(photos, photos is photo_sets[0]) for photos in photo_sets),
+        *(linear_contest(photos) for photos in photo_sets),
         *(finetune_contest(photos) for photos in photo_sets[:1]),
     ]

@@ -15,13 +15,14 @@ InputSpec read(const std::string& text, std::vector<Problem>& problems, const In
 TEST(InputSpec, WhatIsWrittenIsReadBack) {
   std::vector<Problem> problems;
   const std::string text =
-      R"({"size":96,"resize":"squash","crop":0.5,"interpolation":"bicubic","mean":[0.1,0.2,0.3],"std":[0.4,0.5,0.6],"decode":"full"})";
+      R"({"size":96,"resize":"squash","crop":0.5,"interpolation":"bicubic","mean":[0.1,0.2,0.3],"std":[0.4,0.5,0.6],"whiten":[[1.0,0.0,0.5],[0.0,2.0,0.0],[0.0,0.0,3.0]],"decode":"full"})";
   const InputSpec spec = read(text, problems);
   EXPECT_TRUE(problems.empty());
   EXPECT_EQ(spec.size, 96);
   EXPECT_EQ(spec.resize, ResizeMode::kSquash);
   EXPECT_EQ(spec.interpolation, Interpolation::kBicubic);
   EXPECT_EQ(spec.std[2], 0.6);
+  EXPECT_EQ(spec.whiten->at(0).at(2), 0.5);
   EXPECT_TRUE(spec.full_decode);
   EXPECT_EQ(to_json(spec).dump(), text);
 }
@@ -36,13 +37,15 @@ TEST(InputSpec, AbsentKeysComeFromTheFallback) {
 
 TEST(InputSpec, EveryMistakeIsReported) {
   std::vector<Problem> problems;
-  read(R"({"size":7,"resize":"longer","crop":0.05,"interpolation":"cubic","mean":[1,2],"std":[0,1,1],"means":0})",
-       problems);
-  ASSERT_EQ(problems.size(), 7U);
+  read(
+      R"({"size":7,"resize":"longer","crop":0.05,"interpolation":"cubic","mean":[1,2],"std":[0,1,1],"whiten":"pca","means":0})",
+      problems);
+  ASSERT_EQ(problems.size(), 8U);
   EXPECT_EQ(problems[0].subject, "input.size");
   EXPECT_THAT(problems[3].message(), HasSubstr("bicubic"));
   EXPECT_THAT(problems[5].message(), HasSubstr("0 (excluded)"));
-  EXPECT_THAT(problems[6].message(), HasSubstr("mean"));
+  EXPECT_EQ(problems[6].subject, "input.whiten");
+  EXPECT_THAT(problems[7].message(), HasSubstr("mean"));
 }
 
 TEST(InputSpec, ResizedSideIsRoundedDown) {

@@ -22,6 +22,7 @@ at::Tensor run(torch::jit::Module module, const at::Tensor& images) {
 std::vector<InputSpec> specs() {
   std::vector<InputSpec> all{{.size = 56}, {.size = 57, .crop = 1}, {.size = 56, .resize = ResizeMode::kSquash}};
   all.push_back({.size = 33, .crop = 0.9, .mean = {0.5, 0, 1.0 / 3}, .std = {0.1, 1, 1e-5}});
+  all.push_back({.size = 40, .whiten = ColorMatrix{{{2, -1, 0.25}, {0.5, 3, -1}, {-0.125, 1, 1.5}}}});
   for (std::size_t i = 0, count = all.size(); i < count; ++i) {
     all.push_back(all[i]);
     all.back().interpolation = Interpolation::kBicubic;
@@ -78,7 +79,8 @@ TEST(PreprocessSource, TheFloatPathOfCudaStaysWithinAGreyLevelOrTwo) {
     for (auto at = source.find("images.is_cuda"); at != std::string::npos; at = source.find("images.is_cuda"))
       source.replace(at, 14, "True");
     const auto module = module_of(source);
-    const double level = 1 / (255 * *std::min_element(spec.std.begin(), spec.std.end()));
+    const double most_of_matrix = spec.whiten ? tensor_of(*spec.whiten).abs().sum(1).max().item<double>() : 1;
+    const double level = most_of_matrix / (255 * *std::min_element(spec.std.begin(), spec.std.end()));
     const double most = spec.interpolation == Interpolation::kBicubic ? 2.01 * level : 1.01 * level;
     for (const auto& image : pictures()) {
       const at::Tensor expected = normalize_images(fit_image(image, spec).unsqueeze(0), spec);

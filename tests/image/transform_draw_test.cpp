@@ -56,6 +56,21 @@ TEST(RandomErasing, FillsWithNoiseOfTheInputsMeanAndDeviation) {
   }
 }
 
+TEST(RandomErasing, FillsWithNoiseThatTheInputsWhiteningMakesWhite) {
+  const InputSpec input{.size = 64,
+                        .crop = 1,
+                        .mean = {0.5, 0.5, 0.5},
+                        .std = {1, 1, 1},
+                        .whiten = ColorMatrix{{{10, 5, 0}, {0, 15, 0}, {0, -5, 20}}}};
+  const auto augmentation = read_augmentation(
+      alone(R"({"random_erasing": {"p": 1, "scale": [0.9, 1], "ratio": [1, 1], "value": "random"}})"), input);
+  const at::Tensor changed = apply(augmentation, torch::zeros({64, 64, 3}, at::kByte), input, 0);
+  const at::Tensor pixels = normalize_images(changed.unsqueeze(0), input).permute({0, 2, 3, 1}).reshape({-1, 3});
+  const at::Tensor erased = pixels.index({changed.select(2, 1).flatten().ne(0)}).to(at::kDouble);
+  EXPECT_GT(erased.size(0), 3500);
+  EXPECT_TRUE(at::allclose(at::cov(erased.t()), at::eye(3, at::kDouble), 0, 0.1)) << at::cov(erased.t());
+}
+
 TEST(Jpeg, DrawsEveryQualityOfItsRange) {
   const auto augmentation = read_augmentation(alone(R"({"jpeg": {"quality": [20, 24]}})"), kInput);
   const at::Tensor image = torch::randint(256, {64, 64, 3}, at::kByte);

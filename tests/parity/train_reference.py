@@ -2,7 +2,7 @@
 compare with.
 
 usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, task_metrics.pt, answers.pt, balance.pt, average.pt,
-statistics.pt, mix.pt, pool.pt, ridge.pt and linear_probe.pt)
+statistics.pt, mix.pt, pool.pt, ridge.pt, linear_probe.pt and pixels.pt)
 """
 import json
 import pathlib
@@ -12,7 +12,7 @@ import warnings
 import numpy
 import torch
 from scipy import stats
-from sklearn import linear_model, metrics, model_selection, preprocessing
+from sklearn import decomposition, linear_model, metrics, model_selection, preprocessing
 from sklearn.utils import class_weight
 from torch.nn import functional
 from torch.optim import swa_utils
@@ -565,6 +565,23 @@ def pools():
     return {key: value if isinstance(value, torch.Tensor) else text(value) for key, value in saved.items()}
 
 
+def pixels():
+    """Figures of photos' pixels, and what whitening makes of them: scikit-learn's PCA, to whose variances 1e-5 is added
+    (it divides them by one pixel less), and U (variances + 1e-5)^-1/2 U^T."""
+    generator = numpy.random.default_rng(8)
+    mixing = numpy.array([[60, 20, 5], [50, -10, 10], [40, -25, -20]])
+    photos = (generator.normal(size=(6, 16, 16, 3)) @ mixing.T + [90, 120, 150]).clip(0, 255).astype(numpy.uint8)
+    wide = photos.reshape(-1, 3).astype(numpy.float64) / 255
+    eps, count = 1e-5, len(wide)
+    pca = decomposition.PCA(whiten=True, svd_solver="full").fit(wide)
+    variances = pca.explained_variance_ * (count - 1) / count
+    white = pca.transform(wide) * numpy.sqrt(pca.explained_variance_ / (variances + eps))
+    components = pca.components_
+    zca = (wide - wide.mean(0)) @ components.T @ numpy.diag((variances + eps)**-0.5) @ components
+    return {"photos": torch.tensor(photos), "mean": torch.tensor(wide.mean(0)), "std": torch.tensor(wide.std(0)), "pca": torch.tensor(white),
+            "zca": torch.tensor(zca)}
+
+
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")  # one case is about just that
     warnings.filterwarnings("ignore", "The y_prob values do not sum to one")  # in float32
@@ -580,5 +597,6 @@ if __name__ == "__main__":
     torch.save(mixes(), folder / "mix.pt")
     torch.save(pools(), folder / "pool.pt")
     torch.save(ridges(), folder / "ridge.pt")
+    torch.save(pixels(), folder / "pixels.pt")
     torch.save({**{f"fit/{k}": v for k, v in probes().items()}, **{f"cv/{k}": v for k, v in chosen_probes().items()}},
                folder / "linear_probe.pt")

@@ -2,6 +2,7 @@
 
 #include "graft/backbone/pooling.h"
 #include "graft/core/files.h"
+#include "graft/core/whitening.h"
 #include "graft/head/activation.h"
 #include "graft/head/head_spec.h"
 #include "graft/head/initialize.h"
@@ -39,6 +40,8 @@ void expect_rows(const std::string& family, const std::vector<std::string>& name
 TEST(Techniques, ThePageHasARowForEveryName) {
   expect_rows("activations", activation_names());
   expect_rows("initialisations", initialization_names());
+  expect_rows("input", {"mean", "std"});
+  expect_rows("input", whitening_kinds());
   expect_rows("pool", pool_names());
   expect_rows("layers", head_layer_names());
   expect_rows("optimizers", optimizer_names());

@@ -107,6 +107,19 @@ TEST(Trainer, FiguresOfTheDataAreThoseOfItsPixelsAndWrittenAsNumbers) {
   EXPECT_THROW(read_recipe(recipe, ""), Error);
 }
 
+TEST(Trainer, AWhiteningOfColorsIsWrittenAsNumbers) {
+  test::TemporaryFolder folder;
+  Json recipe = small_recipe();
+  recipe["input"]["whiten"] = "zca";
+  recipe["phases"][0]["epochs"] = 1;
+  EXPECT_EQ(to_json(read_recipe(recipe, ""), "")["input"]["whiten"], "zca");
+  train(recipe, folder / "run");
+  const auto metadata = load_artifact(folder / "run/model.pt").metadata;
+  ASSERT_TRUE(metadata.input.whiten);
+  EXPECT_EQ(metadata.input.std, (std::array<double, 3>{1, 1, 1}));
+  EXPECT_EQ(read_json_file(folder / "run/recipe.json")["input"], to_json(metadata.input));
+}
+
 TEST(Trainer, ATinySetOverfits) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""torch_features.py FOLDER: features by PyTorch (optimize_for_inference, two loader workers), then logistic regression."""
+"""torch_features.py FOLDER [cv]: features by PyTorch (optimize_for_inference, two loader workers), then logistic
+regression; cv: its penalty chosen by cross-validation."""
 
 import sys
 
@@ -9,7 +10,7 @@ from classify import fit_and_answer
 from photos import default_backbone, folder, loader
 
 
-def main(root: str) -> None:
+def main(root: str, penalty: str = "default") -> None:
     network = torch.jit.freeze(torch.jit.trace(default_backbone(), torch.zeros(32, 3, 224, 224)))
     network = torch.jit.optimize_for_inference(network)
     splits = {split: folder(root, split) for split in ("train", "val")}
@@ -18,7 +19,7 @@ def main(root: str) -> None:
             split: torch.cat([network(images) for images, _ in loader(photos)]).numpy()
             for split, photos in splits.items()
         }
-    fit_and_answer(features, {split: photos.targets for split, photos in splits.items()})
+    fit_and_answer(features, {split: photos.targets for split, photos in splits.items()}, penalty)
 
 
 if __name__ == "__main__":

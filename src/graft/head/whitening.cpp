@@ -2,16 +2,16 @@
 
 #include <ATen/ATen.h>
 
+#include "graft/core/whitening.h"
 #include "graft/head/head_layer.h"
 
 namespace graft {
 namespace {
 
 constexpr const char* kName = "whiten";
-const std::vector<std::string> kKinds{"pca", "zca"};
 
 Json read_whiten(JsonReader& reader) {
-  const std::string kind = reader.choice(kName, kKinds.front(), kKinds);
+  const std::string kind = reader.choice(kName, whitening_kinds().front(), whitening_kinds());
   return {{kName, kind}, {"eps", reader.number("eps", 1e-5, Range::at_least(0))}};
 }
 
@@ -21,16 +21,6 @@ BuiltLayer build_whiten(Emitter& emitter, const Json&, const LayerPlace& place) 
   module.register_buffer("matrix", at::eye(place.in));
   module.define("def forward(self, x: Tensor) -> Tensor:\n    return torch.linear(x - self.mean, self.matrix)\n");
   return {module, place.in};
-}
-
-/// [D, D], rows of which are the components, the largest variance first.
-at::Tensor whitening_matrix(const Json& layer, const at::Tensor& covariance) {
-  const auto [variances, vectors] = at::linalg_eigh(covariance);
-  const at::Tensor components = vectors.t().flip(0);
-  const at::Tensor scale = (variances.flip(0).clamp_min(0) + layer.at("eps").get<double>()).rsqrt().unsqueeze(1);
-  if (layer.at(kName) == "zca") return components.t().matmul(components * scale);
-  const at::Tensor largest = components.gather(1, components.abs().argmax(1, true));
-  return components * largest.sign() * scale;
 }
 
 }  // namespace
@@ -64,8 +54,9 @@ bool whitens(const HeadSpec& spec) { return spec.layers.front().kind == kName; }
 void set_whitening(torch::jit::Module& head, const HeadSpec& spec, const RunningMoments& moments) {
   TORCH_CHECK(whitens(spec), "the head does not whiten");
   const torch::jit::Module layer = head.attr("whiten_0").toModule();
+  const Json& options = spec.layers.front().json;
   layer.attr("mean").toTensor().copy_(moments.mean());
-  layer.attr("matrix").toTensor().copy_(whitening_matrix(spec.layers.front().json, moments.covariance()));
+  layer.attr("matrix").toTensor().copy_(whitening_matrix(options.at(kName), moments.covariance(), options.at("eps")));
 }
 
 }  // namespace graft

@@ -23,9 +23,8 @@ class RunningMoments {
 
 /// Whether the head begins with {"whiten": …}: no other layer may stand before it.
 bool whitens(const HeadSpec& spec);
-/// Lets that layer of a built head subtract the mean and turn the covariance into the identity (but for its eps).
-/// "pca": along the principal components, the largest first, signed as scikit-learn signs them (the largest number of
-/// each is positive); "zca": turned back, so that each output stays near its input.
+/// Lets that layer of a built head subtract the mean and turn the covariance into the identity (but for its eps), by
+/// whitening_matrix.
 void set_whitening(torch::jit::Module& head, const HeadSpec& spec, const RunningMoments& moments);
 
 }  // namespace graft

@@ -3,12 +3,17 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graft/core/whitening.h"
+
 namespace graft {
 namespace {
 
 const std::vector<std::string> kResizeNames{"shorter", "squash"};
 const std::vector<std::string> kInterpolationNames{"bilinear", "bicubic"};
 const std::vector<std::string> kDecodeNames{"reduced", "full"};
+constexpr const char* kNoWhitening = "none";
+
+Json whiten_json(const std::optional<ColorMatrix>& matrix) { return matrix ? Json(*matrix) : Json(kNoWhitening); }
 
 std::array<double, 3> read_channels(JsonReader& reader, const std::string& key, const std::array<double, 3>& fallback,
                                     Range range, bool* of_data) {
@@ -18,6 +23,18 @@ std::array<double, 3> read_channels(JsonReader& reader, const std::string& key, 
   if (!found.is_string()) return found.get<std::array<double, 3>>();
   *of_data = true;
   return fallback;
+}
+
+std::optional<ColorMatrix> read_whiten(JsonReader& reader, const std::optional<ColorMatrix>& fallback,
+                                       std::string* of_data) {
+  std::vector<JsonForm> forms{JsonForm::word(kNoWhitening),
+                              JsonForm::list(JsonForm::list(JsonForm::number(Range::between(-1e6, 1e6)), 3), 3)};
+  if (of_data != nullptr) forms.push_back(JsonForm::choice(whitening_kinds()));
+  const Json found = reader.one_of("whiten", whiten_json(fallback), forms);
+  if (found.is_array()) return found.get<ColorMatrix>();
+  const auto word = found.get<std::string>();
+  if (word != kNoWhitening) *of_data = word;
+  return std::nullopt;
 }
 
 const std::string& name_of(ResizeMode mode) { return kResizeNames[mode == ResizeMode::kSquash]; }
@@ -43,6 +60,7 @@ InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback, FiguresO
                             of_data == nullptr ? nullptr : &of_data->mean);
   spec.std = read_channels(reader, "std", fallback.std, {.low = 0, .high = 1000, .low_open = true},
                            of_data == nullptr ? nullptr : &of_data->std);
+  spec.whiten = read_whiten(reader, fallback.whiten, of_data == nullptr ? nullptr : &of_data->whiten);
   spec.full_decode = reader.choice("decode", kDecodeNames[fallback.full_decode], kDecodeNames) == "full";
   reader.finish();
   return spec;
@@ -55,6 +73,7 @@ Json to_json(const InputSpec& spec) {
           {"interpolation", name_of(spec.interpolation)},
           {"mean", spec.mean},
           {"std", spec.std},
+          {"whiten", whiten_json(spec.whiten)},
           {"decode", kDecodeNames[spec.full_decode]}};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ enum class ResizeMode {
 
 enum class Interpolation { kBilinear, kBicubic };
 
+/// Row i holds what each channel gives to channel i.
+using ColorMatrix = std::array<std::array<double, 3>, 3>;
+
 /// The recipe's "input": how pixels become what the backbone was trained on.
 struct InputSpec {
   int size = 224;  ///< side of the square input, pixels
@@ -24,7 +28,8 @@ struct InputSpec {
   Interpolation interpolation = Interpolation::kBilinear;
   std::array<double, 3> mean{0.485, 0.456, 0.406};  ///< RGB, of pixels scaled to [0, 1]
   std::array<double, 3> std{0.229, 0.224, 0.225};
-  bool full_decode = false;  ///< "decode": "full" turns reduced JPEG decoding off
+  std::optional<ColorMatrix> whiten{};  ///< what (pixel - mean) / std is multiplied by
+  bool full_decode = false;             ///< "decode": "full" turns reduced JPEG decoding off
 
   /// Pixels of the shorter side after resizing and before the crop: floor(size / crop), as timm computes it;
   /// `size` itself for kSquash.
@@ -35,9 +40,11 @@ struct InputSpec {
 struct FiguresOfData {
   bool mean = false;
   bool std = false;
+  std::string whiten{};  ///< of whitening_kinds(), which brings its own mean and takes the place of std; "" for none
 };
 
-/// Reads the keys size, resize, crop, interpolation, mean, std and decode; `fallback` stands in for absent ones.
+/// Reads the keys size, resize, crop, interpolation, mean, std, whiten and decode; `fallback` stands in for absent
+/// ones.
 /// @param of_data  told which figures are "data"; null where none may be
 InputSpec read_input_spec(JsonReader reader, const InputSpec& fallback, FiguresOfData* of_data = nullptr);
 Json to_json(const InputSpec& spec);

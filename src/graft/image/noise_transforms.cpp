@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 
+#include "graft/image/preprocess.h"
 #include "graft/image/transform.h"
 
 namespace graft {
@@ -41,17 +42,15 @@ ReadTransform read_jpeg(TransformOptions& options, const InputSpec&) {
   }};
 }
 
-/// Normal numbers where the network's input is normalised: there they have the mean and deviation of images.
+/// Normal numbers where the network's input is normalised (and white): there they have the mean and deviation of
+/// images.
 at::Tensor random_pixels(const CropBox& box, const InputSpec& input, RandomStream& random) {
   const auto levels = [](const std::array<double, 3>& values) {
     return at::tensor(at::ArrayRef<double>(values), at::kFloat).mul_(255);
   };
-  return normal_tensor({box.height, box.width, 3}, random)
-      .mul_(levels(input.std))
-      .add_(levels(input.mean))
-      .round_()
-      .clamp_(0, 255)
-      .to(at::kByte);
+  at::Tensor pixels = normal_tensor({box.height, box.width, 3}, random);
+  if (input.whiten) pixels = pixels.matmul(at::linalg_pinv(tensor_of(*input.whiten)).t().to(at::kFloat));
+  return pixels.mul_(levels(input.std)).add_(levels(input.mean)).round_().clamp_(0, 255).to(at::kByte);
 }
 
 ReadTransform read_random_erasing(TransformOptions& options, const InputSpec& input) {

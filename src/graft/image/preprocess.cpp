@@ -1,6 +1,6 @@
 #include "graft/image/preprocess.h"
 
-#include <ATen/Functions.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cmath>
@@ -24,6 +24,13 @@ struct Normalization {
     }
   }
 };
+
+std::vector<double> columns_of(const ColorMatrix& matrix) {
+  std::vector<double> values;
+  for (std::size_t column = 0; column < 3; ++column)
+    for (const auto& row : matrix) values.push_back(row.at(column));
+  return values;
+}
 
 std::string list_text(const std::vector<double>& values) {
   std::ostringstream out;
@@ -82,8 +89,17 @@ constexpr const char* kPixels = R"py(    pixels = images.contiguous().permute(0,
     pixels = torch.narrow(torch.narrow(pixels, 2, top, @SIZE), 3, left, @SIZE)
     scale = torch.tensor(@SCALE, dtype=6, device=images.device).reshape(1, 3, 1, 1)
     offset = torch.tensor(@OFFSET, dtype=6, device=images.device).reshape(1, 3, 1, 1)
-    return pixels.to(6, False, False, 2).mul_(scale).add_(offset)
+    normalized = pixels.to(6, False, False, 2).mul_(scale).add_(offset)
 )py";
+
+constexpr const char* kWhiten = R"py(    whitened = torch.zeros_like(normalized)
+    columns = torch.tensor(@COLUMNS, dtype=6, device=images.device).reshape(3, 1, 3, 1, 1)
+    for channel in range(3):
+        whitened.add_(torch.narrow(normalized, 1, channel, 1) * columns[channel])
+    return whitened
+)py";
+
+constexpr const char* kReturn = "    return normalized\n";
 
 /// LibTorch resizes rows first and rounds before it resizes columns. Pillow 13 does so too, but begins with the columns
 /// where that takes away more than twice as many rows as the other pass takes columns (found by experiment).
@@ -95,6 +111,14 @@ at::Tensor resize_planes(const at::Tensor& planes, const ImageSize& size, Interp
   const std::array<std::int64_t, 2> sides{size.height, size.width};
   return interpolation == Interpolation::kBicubic ? at::_upsample_bicubic2d_aa(planes, sides, false)
                                                   : at::_upsample_bilinear2d_aa(planes, sides, false);
+}
+
+/// float [N, 3, S, S]. A product of matrices might add in another order in a batch of another size.
+at::Tensor times_matrix(const at::Tensor& pixels, const ColorMatrix& matrix) {
+  const at::Tensor columns = tensor_of(matrix).t().to(pixels.options()).reshape({3, 1, 3, 1, 1});
+  at::Tensor product = at::zeros_like(pixels);
+  for (std::int64_t channel = 0; channel < 3; ++channel) product.add_(pixels.narrow(1, channel, 1) * columns[channel]);
+  return product;
 }
 
 }  // namespace
@@ -154,21 +178,29 @@ at::Tensor normalize_images(const at::Tensor& images, const InputSpec& spec) {
   const auto by_channel = [&](const std::vector<double>& values) {
     return at::tensor(values, at::kFloat).reshape({1, 3, 1, 1}).to(images.device());
   };
-  return images.permute({0, 3, 1, 2})
-      .to(at::kFloat, false, false, at::MemoryFormat::ChannelsLast)
-      .mul_(by_channel(normalization.scale))
-      .add_(by_channel(normalization.offset));
+  const at::Tensor normalized = images.permute({0, 3, 1, 2})
+                                    .to(at::kFloat, false, false, at::MemoryFormat::ChannelsLast)
+                                    .mul_(by_channel(normalization.scale))
+                                    .add_(by_channel(normalization.offset));
+  return spec.whiten ? times_matrix(normalized, *spec.whiten) : normalized;
+}
+
+at::Tensor tensor_of(const ColorMatrix& matrix) {
+  std::vector<double> values;
+  for (const auto& row : matrix) values.insert(values.end(), row.begin(), row.end());
+  return at::tensor(values, at::kDouble).reshape({3, 3});
 }
 
 std::string preprocess_source(const InputSpec& spec) {
   const Normalization normalization(spec);
   const bool squash = spec.resize == ResizeMode::kSquash;
-  std::string text = std::string(kCheck) + (squash ? kSquash : kShorter) + kPixels;
+  std::string text = std::string(kCheck) + (squash ? kSquash : kShorter) + kPixels + (spec.whiten ? kWhiten : kReturn);
   text = replaced(std::move(text), "@RATIO", std::to_string(kLongestRatio));
   text = replaced(std::move(text), "@SIDE", std::to_string(spec.resized_side()));
   text = replaced(std::move(text), "@SIZE", std::to_string(spec.size));
   const bool bicubic = spec.interpolation == Interpolation::kBicubic;
   text = replaced(std::move(text), "@RESIZE", bicubic ? "_upsample_bicubic2d_aa" : "_upsample_bilinear2d_aa");
+  if (spec.whiten) text = replaced(std::move(text), "@COLUMNS", list_text(columns_of(*spec.whiten)));
   text = replaced(std::move(text), "@SCALE", list_text(normalization.scale));
   return replaced(std::move(text), "@OFFSET", list_text(normalization.offset));
 }

@@ -33,8 +33,12 @@ at::Tensor resize_to_crop(const at::Tensor& image, const InputSpec& spec);
 /// Resize and crop for evaluation: uint8 [H, W, 3] -> uint8 [S, S, 3]. The artifact's `preprocess` computes the same.
 at::Tensor fit_image(const at::Tensor& image, const InputSpec& spec);
 
-/// uint8 [N, S, S, 3] on any device -> float32 [N, 3, S, S] (channels_last memory): (pixel / 255 - mean) / std.
+/// uint8 [N, S, S, 3] on any device -> float32 [N, 3, S, S] (channels_last memory): (pixel / 255 - mean) / std,
+/// and where the spec whitens its matrix times that.
 at::Tensor normalize_images(const at::Tensor& images, const InputSpec& spec);
+
+/// float64 [3, 3].
+at::Tensor tensor_of(const ColorMatrix& matrix);
 
 /// Source of a TorchScript method `preprocess(self, images)` that does fit_image and normalize_images to uint8 [N, H,
 /// W, 3] of any size, bit for bit on the CPU; on CUDA it resizes in float. It raises on any other kind of tensor.

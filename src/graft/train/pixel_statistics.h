@@ -1,5 +1,6 @@
 #pragma once
-#include <array>
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <vector>
 
@@ -8,16 +9,16 @@
 
 namespace graft {
 
-/// Mean and deviation of each channel over all pixels that a network sees of some images, of levels in [0, 1].
+/// Of all pixels that a network sees of some images, of levels in [0, 1].
 struct PixelStatistics {
-  std::array<double, 3> mean{};
-  std::array<double, 3> std{};  ///< divided by the number of pixels
+  at::Tensor mean;        ///< float64 [3]
+  at::Tensor covariance;  ///< float64 [3, 3], divided by the number of pixels
 };
-/// Counts levels, so that no order of adding rounds.
+/// Adds levels as whole numbers, so that no order of adding rounds.
 /// @param samples  not empty
 PixelStatistics pixel_statistics(const std::vector<Sample>& samples, const InputSpec& input, int workers);
 
-/// Puts the training photos' figures where the recipe says "data" for input.mean or input.std.
+/// Puts the training photos' figures where the recipe says "data" for input.mean or input.std, or names a whitening.
 /// @param message  told of them
 /// @throws Error when the photos are all of one color, which nothing can be divided by
 void resolve_input(Recipe& recipe, const Dataset& dataset, int workers,

@@ -210,6 +210,7 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   json["input"] = to_json(recipe.input);
   if (recipe.of_data.mean) json["input"]["mean"] = "data";
   if (recipe.of_data.std) json["input"]["std"] = "data";
+  if (!recipe.of_data.whiten.empty()) json["input"]["whiten"] = recipe.of_data.whiten;
   json["data"] = {{"val", recipe.val},
                   {"classes", recipe.classes},
                   {"batch_size", recipe.batch_size},
