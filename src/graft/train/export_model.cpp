@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "graft/artifact/artifact.h"
 #include "graft/artifact/predictor.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
@@ -20,6 +21,8 @@ namespace graft {
 namespace {
 
 constexpr std::size_t kProofImages = 4;
+constexpr std::size_t kSpotChecks = 8;
+constexpr double kSpotTolerance = 1e-4;
 
 std::map<std::string, at::Tensor> under(const std::map<std::string, at::Tensor>& tensors, const std::string& prefix) {
   std::map<std::string, at::Tensor> found;
@@ -83,13 +86,49 @@ at::Tensor network_logits(const ModelSource& source, const at::Tensor& images) {
   return network.head().forward({features}).toTensor().cpu();
 }
 
-ExportedModel measure(const ModelSource& source, const std::filesystem::path& file) {
+at::Tensor answers_to(const at::Tensor& features, const std::filesystem::path& file, Trust trust) {
+  const torch::NoGradGuard no_grad;
+  const auto model = load_artifact(file, trust).module;
+  const at::Tensor outputs = model.attr("head").toModule().forward({features}).toTensor();
+  return model.attr("answer").toModule().forward({outputs}).toTensor();
+}
+
+/// Whether the whole file gives these answers to some of the images.
+bool gives(const Predictor& predictor, const std::vector<Sample>& samples, const at::Tensor& answers) {
+  std::vector<Sample> some;
+  std::vector<std::int64_t> chosen;
+  const std::size_t count = std::min(kSpotChecks, samples.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    chosen.push_back(static_cast<std::int64_t>(i * samples.size() / count));
+    some.push_back(samples[static_cast<std::size_t>(chosen.back())]);
+  }
+  const at::Tensor expected = answers.index_select(0, at::tensor(chosen));
+  const at::Tensor found = probabilities_of(predictor, some, thread_count(), [](std::size_t) {});
+  const double scale = std::max(1.0, expected.abs().max().item<double>());
+  return (found - expected).abs().max().item<double>() <= kSpotTolerance * scale;
+}
+
+at::Tensor val_answers(const ModelSource& source, const std::filesystem::path& file, const Predictor& predictor,
+                       const std::function<void(const std::string&)>& message) {
+  const auto samples = source.dataset.of(Split::kVal);
+  if (source.val_features.defined()) {
+    const at::Tensor answers = answers_to(source.val_features, file, source.trust);
+    if (gives(predictor, samples, answers)) return answers;
+    message("the file answers otherwise than from the validation features of the run: it is run on all images");
+  }
+  return probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+}
+
+ExportedModel measure(const ModelSource& source, const std::filesystem::path& file,
+                      const std::function<void(const std::string&)>& message) {
   const Predictor predictor = Predictor::load(file, "cpu", source.trust);
   ExportedModel exported;
   for (const Split split : {Split::kVal, Split::kTest}) {
     if (!source.dataset.has(split)) continue;
     const auto samples = source.dataset.of(split);
-    const at::Tensor rows = probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+    const at::Tensor rows = split == Split::kVal
+                                ? val_answers(source, file, predictor, message)
+                                : probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
     exported.metrics[to_string(split)] =
         to_json(task_row(source.dataset.task).measure(rows, labels_of(samples), predictor.classes(), score_names()));
     if (split == Split::kVal) exported.val_probabilities = rows;
@@ -110,7 +149,7 @@ ExportedModel export_model(const ModelSource& source, const std::filesystem::pat
     const at::Tensor images = proof_images(source);
     prove_artifact(temporary, images, network_logits(source, images), source.trust);
     message("measuring the exported file on the validation images");
-    exported = measure(source, temporary);
+    exported = measure(source, temporary, message);
     exported.images = metadata.data["images"];
     metadata.metrics = exported.metrics;
     save_artifact(temporary, module, metadata);

@@ -22,6 +22,9 @@ struct ModelSource {
   Network& network;                                  ///< set to `tensors` on return
   std::string precision = "fp32";                    ///< see Precision
   Trust trust = Trust::kScan;                        ///< in the backbone's program, which goes into the artifact
+  /// float [N, num_features] of dataset.of(Split::kVal), where the layers that the file gets have computed them
+  /// already, in float32; else undefined.
+  at::Tensor val_features{};
 };
 
 struct ExportedModel {
@@ -32,6 +35,8 @@ struct ExportedModel {
 
 /// Reloads the backbone's file, repeats the surgery, sets the tensors, writes the artifact, reloads and compares it
 /// with the network, measures it and writes the figures into it. The name `file` appears once all of this is done.
+/// Where there are val_features, the file's head answers to these, and the whole file to a few of the photos: if it
+/// answers otherwise there, it is run on all of them.
 ExportedModel export_model(const ModelSource& source, const std::filesystem::path& file,
                            const std::function<void(const std::string&)>& message);
 

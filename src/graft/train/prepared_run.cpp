@@ -179,6 +179,21 @@ void PreparedRun::end_phase() {
   if (val_engines) val_engines->trained_above(network.boundary());
 }
 
+at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::stop_token& stop) {
+  const bool float32 =
+      network.device().is_cpu() && (val_engines || recipe_.precision == "fp32" || !has_fast_bfloat16());
+  const auto trains_backbone = [](const TrainSelection& selection) { return !selection.backbone.empty(); };
+  if (!float32 || std::ranges::any_of(selections, trains_backbone)) return {};
+  const std::size_t features = network.backbone().last_boundary();
+  val.prepare(network.backbone(), features, features, 1);
+  if (!val.keeps()) return {};
+  std::vector<at::Tensor> rows;
+  val.for_each_batch(
+      batches_in_order(val.samples().size(), recipe_.batch_size), 0,
+      [&](at::Tensor batch, const auto&) { rows.push_back(std::move(batch)); }, progress, stop);
+  return stop.stop_requested() ? at::Tensor() : at::cat(rows);
+}
+
 std::string PreparedRun::plan_text() const {
   if (!train.keeps()) return "frozen layers run anew every epoch";
   return c10::str("frozen layers run once", recipe_.augment.empty() ? "" : " a view", ", ",

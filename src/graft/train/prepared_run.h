@@ -52,6 +52,9 @@ class PreparedRun {
   /// How frozen layers and those that train are computed; a run that goes on with these computes the same bits.
   Json ways() const;
   void use_ways(const Json& ways);
+  /// float [N, num_features] of the validation images, where they are kept in float32 and no phase trains the backbone;
+  /// else undefined, as after a stop.
+  at::Tensor val_features(const FrozenProgress& progress, const std::stop_token& stop);
   /// Forgets what was computed with layers that the phase has trained.
   void end_phase();
   /// Starts the head's layers that start from data (init lsuv) by the given training images; a run that ends before its

@@ -51,8 +51,14 @@ class Trainer::Run {
     while (progress_.phase < recipe().phases.size())
       if (!run_phase()) return {};
     count_time();
-    const ModelSource best{spec_.recipe, spec_.backbone_facts,   parts().dataset, best_.of_run(), parts().network,
-                           "fp32",       spec_.environment.trust};
+    const ModelSource best{spec_.recipe,
+                           spec_.backbone_facts,
+                           parts().dataset,
+                           best_.of_run(),
+                           parts().network,
+                           "fp32",
+                           spec_.environment.trust,
+                           parts().val_features(frozen_progress(), {})};
     return {true, export_run(best, progress_, parts().network.trained_parameters(parts().selections), folder_,
                              [&](const std::string& text) { message(text); })};
   }
