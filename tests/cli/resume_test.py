@@ -64,6 +64,7 @@ class StoppedRun(program.ProgramTest):
         for part, of_whole in tensors[1].items():
             self.assertEqual(run_state.differing(tensors[0][part], of_whole), [], part)
         self.assertEqual(run_state.metrics(found), run_state.metrics(expected))
+        self.assertEqual(run_state.curves(found), run_state.curves(expected))
         self.assertEqual((found / "predictions.csv").read_bytes(), (expected / "predictions.csv").read_bytes())
 
     def check(self, content, threads, stops):
@@ -122,6 +123,19 @@ class ResumedFolderTest(StoppedRun):
             (self.run_folder("stopped") / file).unlink()
         self.succeed("train", "--resume", self.run_folder("stopped"))
         self.assert_same_run("stopped", "whole")
+
+    def test_killed_between_an_epoch_and_its_checkpoint(self):
+        """What TensorBoard was told of epochs that the checkpoint does not know is told again and shown once."""
+        recipe = self.write_json("recipe.json", PROBE)
+        self.succeed(*self.command(recipe, "whole", 1))
+        self.stop_after(3, signal.SIGINT, "stopped", self.command(recipe, "stopped", 1))
+        behind = shutil.copytree(self.run_folder("stopped"), self.run_folder("behind"))
+        self.succeed("train", "--resume", self.run_folder("stopped"))
+        self.assertEqual(len(list(self.run_folder("stopped").glob("events*"))), 2)
+        for file in self.run_folder("stopped").glob("events*"):
+            shutil.copy(file, behind)
+        self.succeed("train", "--resume", behind)
+        self.assert_same_run("behind", "whole")
 
     def test_changed_data_is_refused(self):
         data = self.folder / "photos"

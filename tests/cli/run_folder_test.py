@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy
 import torch
 
 import program
@@ -10,6 +11,18 @@ import run_state
 from program import FORMATS, PHOTOS, backbone
 
 EPOCHS = 3
+
+
+def curves_of(history):
+    """What TensorBoard should show of a run."""
+    curves = {}
+    for record in history:
+        figures = {"loss/train": record["train_loss"], "loss/val": record["val_loss"]}
+        figures |= {f"val/{key[4:]}": value for key, value in record.items() if key[:4] == "val_" and key != "val_loss"}
+        figures |= {f"lr/{place}": rate for place, rate in record["lr"].items()}
+        for tag, value in figures.items():
+            curves.setdefault(tag, []).append((record["step"], float(numpy.float32(value))))
+    return curves
 
 
 class RunFolderTest(program.ProgramTest):
@@ -55,6 +68,13 @@ class RunFolderTest(program.ProgramTest):
         for record in self.history:
             self.assertEqual(list(record["lr"]), ["head"])
             self.assertAlmostEqual(record["images_per_second"] * record["seconds"], 24)
+
+    def test_tensorboard(self):
+        [file] = self.out.glob("events*")
+        self.assertRegex(file.name, r"^events\.out\.tfevents\.[0-9]{10}\.graft$")
+        curves = run_state.curves(self.out)
+        self.assertEqual(curves, curves_of(self.history))
+        self.assertLessEqual({"loss/train", "loss/val", "val/accuracy", "lr/head"}, curves.keys())
 
     def test_predictions(self):
         rows = run_state.table(self.out / "predictions.csv")
@@ -104,6 +124,7 @@ class StageRatesTest(program.ProgramTest):
         record = json.loads((run / "history.jsonl").read_text())
         stages = self.answer("inspect", backbone("tiny_cnn.scripted"), "--size", 32)["stages"]
         self.assertEqual(record["lr"], {"head": 0.01, stages[-1]: 0.005, stages[-2]: 0.0025})
+        self.assertEqual(run_state.curves(run), curves_of([record]))
 
 
 if __name__ == "__main__":

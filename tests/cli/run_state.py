@@ -6,6 +6,7 @@ import pathlib
 import warnings
 
 import torch
+from tensorboard.backend.event_processing import event_accumulator
 from torch.jit import _pickle
 
 # LibTorch's pickler tags a dictionary with its type, and Python wants to be told that this is harmless.
@@ -41,6 +42,13 @@ def metrics(run: pathlib.Path) -> dict:
     """metrics.json without the time that the run took."""
     content = json.loads((run / "metrics.json").read_text())
     return content | {"timing": sorted(content["timing"]), "last": without_time(content["last"])}
+
+
+def curves(run: pathlib.Path) -> dict[str, list[tuple[int, float]]]:
+    """By tag the steps and values that TensorBoard shows."""
+    events = event_accumulator.EventAccumulator(str(run))
+    events.Reload()
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 def without_time(record: dict) -> dict:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "graft/core/crc32.h"
 #include "graft/core/error.h"
 #include "graft/core/hash.h"
 #include "support/temporary_folder.h"
@@ -34,6 +35,13 @@ TEST(Sha256, AgreesWithTheStandardsExample) {
   replace_file(folder / "abc", "abc");
   EXPECT_EQ(sha256_file(folder / "abc"), sha256("abc"));
   EXPECT_THROW(sha256_file(folder / "absent"), Error);
+}
+
+TEST(Crc32, AgreesWithTheStandardsExamples) {
+  const std::string digits = "123456789", zeros(32, '\0');
+  EXPECT_EQ(crc32(std::as_bytes(std::span(digits))), 0xcbf43926U);
+  EXPECT_EQ(crc32c(std::as_bytes(std::span(digits))), 0xe3069283U);
+  EXPECT_EQ(crc32c(std::as_bytes(std::span(zeros))), 0x8a9136aaU);
 }
 
 }  // namespace

@@ -1,30 +1,10 @@
 #include "graft/image/png.h"
 
-#include <array>
-
+#include "graft/core/crc32.h"
 #include "graft/image/tiff.h"
 
 namespace graft {
 namespace {
-
-constexpr std::array<std::uint32_t, 256> make_crc_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < table.size(); ++i) {
-    std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = (value & 1U) != 0 ? 0xedb88320U ^ (value >> 1) : value >> 1;
-    table[i] = value;
-  }
-  return table;
-}
-
-/// CRC-32 (ISO 3309), as the PNG specification's annex D asks for.
-std::uint32_t crc32(Bytes bytes) {
-  static constexpr auto kTable = make_crc_table();
-  std::uint32_t value = 0xffffffffU;
-  for (const std::byte byte : bytes)
-    value = kTable[(value ^ std::to_integer<std::uint32_t>(byte)) & 0xffU] ^ (value >> 8);
-  return ~value;
-}
 
 bool holds_pixels(std::string_view kind) {
   return kind == "IHDR" || kind == "PLTE" || kind == "IDAT" || kind == "IEND";

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
 #include <iomanip>
 #include <locale>
 #include <sstream>
@@ -36,6 +39,16 @@ std::filesystem::path RunFolder::next(const std::string& name) {
     const std::filesystem::path path = std::filesystem::path("runs") / (name + "-" + std::to_string(i));
     if (!std::filesystem::exists(path)) return path;
   }
+}
+
+std::filesystem::path RunFolder::new_events() const {
+  const std::string start = "events.out.tfevents.";
+  long long seconds = std::time(nullptr);
+  std::error_code none_yet;
+  for (const auto& file : std::filesystem::directory_iterator(path_, none_yet))
+    if (const std::string name = file.path().filename().string(); name.starts_with(start))
+      seconds = std::max(seconds, std::strtoll(name.c_str() + start.size(), nullptr, 10) + 1);
+  return path_ / (start + std::to_string(seconds) + ".graft");
 }
 
 void RunFolder::write_recipe(const Json& json) const { replace_file(recipe(), json.dump(2) + "\n"); }

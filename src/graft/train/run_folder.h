@@ -31,6 +31,9 @@ class RunFolder {
   std::filesystem::path history() const { return path_ / "history.jsonl"; }
   std::filesystem::path metrics() const { return path_ / "metrics.json"; }
   std::filesystem::path predictions() const { return path_ / "predictions.csv"; }
+  /// Of TensorBoard, for a process of the run: a name that is free and sorts behind those that are there, as it reads
+  /// them in the order of their names.
+  std::filesystem::path new_events() const;
   std::filesystem::path report() const { return path_ / "report.html"; }
   std::filesystem::path model() const { return path_ / "model.pt"; }
 

@@ -26,6 +26,7 @@
 #include "graft/train/stored_run.h"
 #include "graft/train/take_gradient.h"
 #include "graft/train/task.h"
+#include "graft/train/tensorboard.h"
 #include "graft/train/training_samples.h"
 
 namespace graft {
@@ -338,6 +339,7 @@ class Trainer::Run {
     Json& written = progress_.history.back();
     for (const auto& [name, figure] : metrics.figures) written["val_" + name] = figure;
     written.update({{"best", best}, {"seconds", record.seconds}, {"images_per_second", images / record.seconds}});
+    events_.write(written);
     tell(&Observer::on_epoch, record);
   }
 
@@ -356,6 +358,7 @@ class Trainer::Run {
   RunFolder folder_;
   std::optional<StoredRun> resumed_;
   std::shared_ptr<RunLog> log_ = std::make_shared<RunLog>();
+  TensorBoardEvents events_{folder_.new_events()};
   std::vector<std::shared_ptr<Observer>> observers_;
   Stopwatch watch_;
   std::stop_token stop_;
