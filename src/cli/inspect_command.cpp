@@ -10,6 +10,8 @@
 #include "graft/backbone/train_selection.h"
 #include "graft/core/short_count.h"
 #include "home.h"
+#include "plan.h"
+#include "run_options.h"
 #include "trust_flag.h"
 
 namespace graft::cli {
@@ -22,6 +24,7 @@ struct InspectOptions {
   int size = 0;
   Trust trust = Trust::kScan;
   std::size_t depth = 0;
+  RunOptions run;  ///< with --plan
 };
 
 std::string stage_of(const Backbone& backbone, const Layer& layer) {
@@ -104,7 +107,13 @@ void print_inspection(const Backbone& backbone, const std::vector<Layer>& layers
   for (const auto& note : backbone.notes()) fmt::print("note: {}\n", note);
 }
 
-void run_inspect(const InspectOptions& options, bool json) {
+void run_inspect(InspectOptions options, bool json) {
+  if (!options.run.data.empty()) {
+    options.run.backbone = options.file;
+    options.run.features = options.features;
+    options.run.trust = options.trust;
+    return print_plan(options.run, json);
+  }
   const ChosenBackbone chosen = choose_backbone(options.file);
   const bool artifact = is_artifact(chosen.file, "backbone");
   const auto input = known_input(chosen, options.trust);
@@ -133,15 +142,23 @@ void add_inspect(CLI::App& program, Outcome& outcome) {
       program.add_subcommand("inspect", "Show a backbone's or an artifact's layers, stages and what would train");
   auto options = std::make_shared<InspectOptions>();
   command->add_option("FILE", options->file, "a TorchScript file, or the name of a model card")->required();
-  command->add_option("--train", options->train,
-                      "globs as in a recipe's \"train\": what would train, where the boundary falls");
+  auto* plan = command->add_option("--plan", options->run.data,
+                                   "what graft train would take on these photos, phase by phase, in place of layers");
+  command
+      ->add_option("--train", options->train,
+                   "globs as in a recipe's \"train\": what would train, where the boundary falls")
+      ->excludes(plan);
   command->add_option("--size", options->size, "side of the square images, pixels (default: the card's, or 224)")
-      ->check(CLI::Range(8, 4096));
-  command->add_option("--depth", options->depth, "deepest level of modules to print (default: all)");
+      ->check(CLI::Range(8, 4096))
+      ->excludes(plan);
+  command->add_option("--depth", options->depth, "deepest level of modules to print (default: all)")->excludes(plan);
+  for (auto* option : add_recipe_options(*command, options->run)) option->needs(plan)->group("With --plan");
   add_features_flags(*command, options->features);
   add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print it as JSON");
-  command->footer("example: graft inspect efficientnet_lite0 --train head last:2");
+  command->footer(
+      "examples: graft inspect efficientnet_lite0 --train head last:2\n"
+      "          graft inspect efficientnet_lite0 --plan photos --preset finetune");
   command->callback([options, &outcome] { run_inspect(*options, outcome.json); });
 }
 

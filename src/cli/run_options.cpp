@@ -1,5 +1,6 @@
 #include "run_options.h"
 
+#include "engine_probe.h"
 #include "format.h"
 #include "graft/core/hash.h"
 #include "graft/core/names.h"
@@ -11,21 +12,25 @@ namespace graft::cli {
 
 namespace fs = std::filesystem;
 
+std::vector<CLI::Option*> add_recipe_options(CLI::App& command, RunOptions& options) {
+  return {command.add_option("--preset", options.preset,
+                             join(preset_names()) + ", or auto to choose by the photos (default probe)"),
+          command.add_option("--recipe", options.recipe, "JSON recipe laid over the preset"),
+          command.add_option("--set", options.set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
+              ->allow_extra_args(false),
+          command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N"),
+          command.add_option("--seed", options.seed, "seed of everything random")->check(CLI::NonNegativeNumber),
+          command.add_option("--threads", options.threads, "threads to compute with (default one a core)")
+              ->check(CLI::Range(1, 1024))};
+}
+
 NewRunFlags add_run_options(CLI::App& command, RunOptions& options) {
   auto* data = command.add_option("DATA", options.data,
                                   "folder of class folders, folder with train/ and val/, or .csv/.tsv with path,label");
   auto* backbone = command.add_option("--backbone", options.backbone,
                                       "name of a model card, or a TorchScript file (an artifact too)");
   add_features_flags(command, options.features);
-  command.add_option("--preset", options.preset,
-                     join(preset_names()) + ", or auto to choose by the photos (default probe)");
-  command.add_option("--recipe", options.recipe, "JSON recipe laid over the preset");
-  command.add_option("--set", options.set, "KEY=VALUE over the recipe, such as phases.0.epochs=5")
-      ->allow_extra_args(false);
-  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N");
-  command.add_option("--seed", options.seed, "seed of everything random")->check(CLI::NonNegativeNumber);
-  command.add_option("--threads", options.threads, "threads to compute with (default one a core)")
-      ->check(CLI::Range(1, 1024));
+  add_recipe_options(command, options);
   add_trust_flag(command, options.trust);
   return {data, backbone};
 }
@@ -88,6 +93,10 @@ RunSpec spec_over(const std::string& preset, const RunOptions& options, const Re
 }
 
 }  // namespace
+
+RunEnvironment environment_of(const RunOptions& options) {
+  return {options.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
+}
 
 RunSpec make_spec(const RunOptions& options, const RunEnvironment& environment) {
   const RecipeParts parts = read_parts(options);

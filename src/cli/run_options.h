@@ -26,6 +26,11 @@ struct NewRunFlags {
   CLI::Option* backbone;
 };
 NewRunFlags add_run_options(CLI::App& command, RunOptions& options);
+/// Those of them that say how the run goes: preset, recipe, --set, device, seed, threads.
+std::vector<CLI::Option*> add_recipe_options(CLI::App& command, RunOptions& options);
+
+/// What a run takes from this machine, and leaves for others.
+RunEnvironment environment_of(const RunOptions& options);
 
 /// Preset, card, recipe, --set, flags: each laid over what came before; "auto" looks at the photos. Without folder.
 /// @throws Error for all that a recipe or a backbone's name can cause

@@ -1,12 +1,10 @@
 
 #include "command.h"
 #include "console.h"
-#include "engine_probe.h"
 #include "format.h"
 #include "graft/report/report.h"
 #include "graft/train/run_folder.h"
 #include "graft/train/trainer.h"
-#include "home.h"
 #include "run_options.h"
 #include "signals.h"
 #include "train_console.h"
@@ -21,10 +19,6 @@ struct TrainOptions {
   std::string out, resume;
   bool quiet = false;
 };
-
-RunEnvironment environment_of(const TrainOptions& options) {
-  return {options.run.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
-}
 
 std::string default_folder(const fs::path& data) {
   const fs::path absolute = fs::weakly_canonical(data);
@@ -46,11 +40,11 @@ int run_training(const TrainOptions& options, bool json) {
   fs::path folder = options.resume;
   if (!resuming) {
     if (options.run.data.empty()) throw CLI::RequiredError("DATA (or --resume RUN)");
-    spec = make_spec(options.run, environment_of(options));
+    spec = make_spec(options.run, environment_of(options.run));
     folder = spec.folder = options.out.empty() ? default_folder(options.run.data) : options.out;
     if (!options.quiet) print_input(out, spec);
   }
-  Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options)) : Trainer(std::move(spec));
+  Trainer trainer = resuming ? Trainer::resume(folder, environment_of(options.run)) : Trainer(std::move(spec));
   trainer.add_observer(std::make_shared<TrainConsole>(out, options.quiet));
   const RunResult result = trainer.run(interrupted());
   const fs::path report = result.finished ? write_report(RunFolder(folder)) : fs::path();

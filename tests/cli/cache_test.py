@@ -56,7 +56,9 @@ class CacheTest(program.ProgramTest):
     def test_a_second_run_computes_nothing_and_comes_to_the_same(self):
         said, tensors = self.train()
         self.assertNotIn("are known", said)
+        self.assertIn("caching at features: 1 MB, saves ", said)
         again, same = self.train()
+        self.assertIn("caching at features: 1 MB, known from an earlier run", again)
         self.assert_known(again, "train")
         self.assert_known(again, "val")
         self.assert_same(tensors, same)

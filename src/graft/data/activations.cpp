@@ -63,8 +63,8 @@ ActivationCache::ActivationCache(const std::vector<Sample>& samples, std::vector
   for (const auto& sample : samples) hashes_.push_back(sample.hash);
 }
 
-std::string ActivationCache::name_of(std::uint64_t view, std::size_t image) const {
-  return hashes_[image] + "/" + std::to_string(view);
+std::string ActivationCache::name_of(const std::string& image_hash, std::uint64_t view) {
+  return image_hash + "/" + std::to_string(view);
 }
 
 ActivationCache::View ActivationCache::recalled(std::uint64_t view) const {
@@ -73,7 +73,7 @@ ActivationCache::View ActivationCache::recalled(std::uint64_t view) const {
   at::Tensor row = at::empty(sizes_, at::kFloat);
   for (std::size_t i = 0; store_ && i < hashes_.size(); ++i) {
     if (in_memory_) row = found.rows[static_cast<std::int64_t>(i)];
-    found.known[i] = store_->find(name_of(view, i), row);
+    found.known[i] = store_->find(name_of(hashes_[i], view), row);
   }
   return found;
 }
@@ -90,7 +90,7 @@ std::vector<std::int64_t> ActivationCache::missing(std::uint64_t view) {
 void ActivationCache::put(std::uint64_t view, const std::vector<std::int64_t>& images, const at::Tensor& rows) {
   View& kept = views_.at(view);
   std::vector<std::string> names;
-  for (const auto image : images) names.push_back(name_of(view, static_cast<std::size_t>(image)));
+  for (const auto image : images) names.push_back(name_of(hashes_[static_cast<std::size_t>(image)], view));
   if (store_) store_->add(names, rows);
   if (in_memory_) kept.rows.index_copy_(0, at::tensor(images, at::kLong), rows);
   for (const auto image : images) kept.known[static_cast<std::size_t>(image)] = true;
@@ -100,7 +100,7 @@ at::Tensor ActivationCache::rows(std::uint64_t view, const std::vector<std::int6
   if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong));
   at::Tensor rows = at::empty(of_rows(images.size(), sizes_), at::kFloat);
   for (std::size_t i = 0; i < images.size(); ++i)
-    if (!store_->find(name_of(view, static_cast<std::size_t>(images[i])), rows[static_cast<std::int64_t>(i)]))
+    if (!store_->find(name_of(hashes_[static_cast<std::size_t>(images[i])], view), rows[static_cast<std::int64_t>(i)]))
       throw Error({"activation cache", "a row was damaged on disk while it was in use", "the row that was written",
                    "start again: it is computed anew"});
   return rows;

@@ -60,6 +60,9 @@ class ActivationCache {
   ActivationCache(const std::vector<Sample>& samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store,
                   bool in_memory);
 
+  /// What a row is called in a store.
+  static std::string name_of(const std::string& image_hash, std::uint64_t view);
+
   /// Whether a view was asked for before.
   bool holds(std::uint64_t view) const { return views_.contains(view); }
   /// The images whose row of a view is not known; what the store has of it is taken at the first call.
@@ -76,7 +79,6 @@ class ActivationCache {
   };
 
   View recalled(std::uint64_t view) const;
-  std::string name_of(std::uint64_t view, std::size_t image) const;
 
   std::vector<std::string> hashes_;  // of the images
   std::vector<std::int64_t> sizes_;

@@ -27,6 +27,12 @@ std::string checksum_of(const at::Tensor& row) {
   return sha256({static_cast<const char*>(row.const_data_ptr()), row.nbytes()}).substr(0, kChecksum);
 }
 
+std::uintmax_t bytes_of(const std::vector<StoredRows>& stores) {
+  std::uintmax_t bytes = 0;
+  for (const auto& store : stores) bytes += store.bytes;
+  return bytes;
+}
+
 }  // namespace
 
 /// An open file with a lock of its own.
@@ -108,6 +114,8 @@ bool RowStore::find(const std::string& name, at::Tensor row) const {
   return rows_->read(row.mutable_data_ptr(), row_bytes_, index * row_bytes_) && checksum_of(row) == checksum;
 }
 
+bool RowStore::has(const std::string& name) const { return places_.contains(sha256(name)); }
+
 void RowStore::add(const std::vector<std::string>& names, const at::Tensor& rows) {
   const at::Tensor source = rows.to(at::kFloat).contiguous();
   TORCH_CHECK(source.sizes().slice(1) == sizes_ && static_cast<std::size_t>(source.size(0)) == names.size(),
@@ -149,12 +157,17 @@ bool remove_row_store(const fs::path& folder) {
   return free;
 }
 
+std::uintmax_t room_for_row_stores(const fs::path& folder) {
+  fs::path there = fs::absolute(folder);
+  while (!fs::exists(there)) there = there.parent_path();
+  return (fs::space(there).available + bytes_of(list_row_stores(folder))) / 2;
+}
+
 bool make_room(const fs::path& folder, std::uintmax_t bytes) {
   fs::create_directories(folder);
   const auto stores = list_row_stores(folder);
-  std::uintmax_t taken = 0;
-  for (const auto& store : stores) taken += store.bytes;
-  const std::uintmax_t budget = (fs::space(folder).available + taken) / 2;
+  const std::uintmax_t budget = room_for_row_stores(folder);
+  std::uintmax_t taken = bytes_of(stores);
   for (auto store = stores.begin(); store != stores.end() && taken + bytes > budget; ++store)
     if (remove_row_store(store->folder)) taken -= store->bytes;
   return taken + bytes <= budget;

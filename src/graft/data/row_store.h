@@ -29,6 +29,8 @@ class RowStore {
 
   /// Copies the row into `row`, float and contiguous. False when it is not there.
   bool find(const std::string& name, at::Tensor row) const;
+  /// Whether a row was added under the name; a damaged one counts.
+  bool has(const std::string& name) const;
   /// Adds rows [n, …] in the order of their names. Of two rows of one name the later counts.
   /// @throws Error when the disk is full.
   void add(const std::vector<std::string>& names, const at::Tensor& rows);
@@ -61,8 +63,9 @@ struct StoredRows {
 std::vector<StoredRows> list_row_stores(const std::filesystem::path& folder);
 /// Removes a store that nobody has open. False when somebody has.
 bool remove_row_store(const std::filesystem::path& folder);
-/// Whether stores of `bytes` more would take at most half of the room that there is without any. Removes stores used
-/// longest ago until they do.
+/// Bytes that stores may take: half of the room that there is without any.
+std::uintmax_t room_for_row_stores(const std::filesystem::path& folder);
+/// Whether stores of `bytes` more fit into that room. Removes stores used longest ago until they do.
 bool make_room(const std::filesystem::path& folder, std::uintmax_t bytes);
 
 }  // namespace graft

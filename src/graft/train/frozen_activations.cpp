@@ -24,34 +24,28 @@ FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) {
   return engines_->part(*backbone_, from, to, source_.samples, source_.samples.size() * passes_);
 }
 
-void FrozenActivations::prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared,
-                                std::int64_t epochs) {
+void FrozenActivations::prepare(const Backbone& backbone, const std::vector<RowUse>& phases) {
   backbone_ = &backbone;
-  boundary_ = boundary;
-  shared_ = shared;
-  const auto bytes_at = [&](std::size_t at) { return source_.samples.size() * views() * row_bytes(backbone, at); };
-  if (options_.keep == "off")
-    keeps_ = false;
-  else
-    plan(bytes_at(boundary), shared == boundary ? 0 : bytes_at(shared));
-  passes_ = keeps_ ? std::min(views(), static_cast<std::size_t>(epochs)) : static_cast<std::size_t>(epochs);
-}
-
-/// Where rows are kept: in memory where they fit, and on disk too where a run may leave something.
-void FrozenActivations::plan(std::size_t here, std::size_t below) {
-  const auto fits = [&](std::size_t bytes) { return options_.keep != "disk" && bytes <= options_.memory; };
-  const bool must_be_in_memory = options_.keep == "memory";
-  if (!must_be_in_memory && !fits(here + below)) below = 0;
-  if (below == 0) shared_ = boundary_;
-  in_memory_ = must_be_in_memory || fits(here);
-  const bool worth_a_file = boundary_ > 0;  // images themselves are no work to make again
-  on_disk_ = worth_a_file && !must_be_in_memory && !options_.stores.empty() && make_room(options_.stores, here + below);
-  if (options_.keep == "disk" && worth_a_file && !on_disk_)
+  boundary_ = phases.front().boundary;
+  KeepQuestion question{.keep = options_.keep,
+                        .images = source_.samples.size(),
+                        .views = views(),
+                        .phases = phases,
+                        .row_bytes = [&](std::size_t at) { return row_bytes(backbone, at); },
+                        .memory = options_.memory,
+                        .disk = options_.stores.empty() ? 0 : room_for_row_stores(options_.stores)};
+  keep_ = plan_keeping(question);
+  if (keep_.on_disk && !options_.looks_only && !make_room(options_.stores, keep_.bytes)) {
+    question.disk = 0;
+    keep_ = plan_keeping(question);
+  }
+  if (options_.keep == "disk" && boundary_ > 0 && !keep_.on_disk)
     throw Error({"cache.activations",
-                 "is \"disk\", and there is no room for " + std::to_string((here >> 20) + 1) + " MB",
+                 c10::str("is \"disk\", and there is no room for ",
+                          (question.images * keep_.views * row_bytes(backbone, boundary_) >> 20) + 1, " MB"),
                  "room in '" + options_.stores.string() + "'", "\"auto\" computes them anew every epoch"});
-  keeps_ = in_memory_ || on_disk_;
-  planned_bytes_ = keeps_ ? here + below : 0;
+  passes_ = keeps() ? keep_.views : static_cast<std::size_t>(phases.front().epochs);
+  computed_ = raised_ = 0;
 }
 
 void FrozenActivations::trained_above(std::size_t boundary) {
@@ -63,28 +57,51 @@ ActivationCache& FrozenActivations::cache_at(std::size_t boundary) {
   if (cache == caches_.end())
     cache = caches_
                 .emplace(boundary, ActivationCache(source_.samples, backbone_->crossing_sizes(boundary),
-                                                   store_at(boundary), in_memory_))
+                                                   store_at(boundary), keep_.in_memory))
                 .first;
   return cache->second;
 }
 
-/// What decides a row but the image and the view is the store's name. Images themselves are no work to make again.
-std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) const {
-  if (!on_disk_ || boundary == 0) return nullptr;
+/// Named after what decides a row but the image and the view.
+std::filesystem::path FrozenActivations::store_folder(std::size_t boundary) const {
   const Json key{
       {"layers", backbone_->part_digest(0, boundary)},
       {"input", to_json(source_.input)},
       {"augment", source_.augmentation.empty() ? Json::array() : source_.augmentation.to_json()["transforms"]},
       {"precision", options_.precision},
       {"torch", torch_version()}};
+  return options_.stores / sha256(key.dump());
+}
+
+std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) const {
+  if (!keep_.on_disk || boundary == 0) return nullptr;
   const Json about{{"backbone", backbone_->path().filename().string()},
                    {"boundary", backbone_->boundary_name(boundary)},
                    {"input_size", source_.input.size}};
-  return std::make_shared<RowStore>(options_.stores / sha256(key.dump()), backbone_->crossing_sizes(boundary), about);
+  return std::make_shared<RowStore>(store_folder(boundary), backbone_->crossing_sizes(boundary), about);
+}
+
+std::size_t FrozenActivations::stored(std::size_t boundary, std::uint64_t view) const {
+  if (!keep_.on_disk || boundary == 0 || !std::filesystem::exists(store_folder(boundary))) return 0;
+  const auto store = store_at(boundary);
+  return static_cast<std::size_t>(std::ranges::count_if(
+      source_.samples, [&](const Sample& sample) { return store->has(ActivationCache::name_of(sample.hash, view)); }));
+}
+
+std::optional<ImagesCost> FrozenActivations::measured() const {
+  const auto below = passed_.find({0, keep_.shared}), above = passed_.find({keep_.shared, keep_.boundary});
+  if (!keeps() || below == passed_.end()) return std::nullopt;
+  const auto views = static_cast<std::int64_t>(keep_.views);
+  return ImagesCost{.images = std::ssize(source_.samples),
+                    .views = views,
+                    .from_images = computed_ * views,
+                    .from_shared = raised_ * views,
+                    .frozen_s = below->second.each(),
+                    .above_s = above == passed_.end() ? 0 : above->second.each()};
 }
 
 void FrozenActivations::ensure_view(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop) {
-  ActivationCache& cache = cache_at(boundary_);
+  ActivationCache& cache = cache_at(keep_.boundary);
   const bool first = !cache.holds(view);
   const auto missing = cache.missing(view);
   if (first && missing.size() < source_.samples.size())
@@ -93,39 +110,51 @@ void FrozenActivations::ensure_view(std::uint64_t view, const FrozenProgress& pr
   if (missing.empty()) return;
   const Stopwatch watch;
   compute(view, progress, stop);
-  if (shared_ != boundary_ && !stop.stop_requested()) compute_above(view, missing);
+  if (keep_.shared != keep_.boundary && !stop.stop_requested()) compute_above(view, missing);
   filling_seconds_ += watch.seconds();
 }
 
 /// The rows that are missing at the shared boundary, from the images.
 void FrozenActivations::compute(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop) {
-  ActivationCache& cache = cache_at(shared_);
+  ActivationCache& cache = cache_at(keep_.shared);
   const auto missing = cache.missing(view);
   if (missing.empty()) return;
   Batches batches = batches_in_order(missing.size(), source_.batch_size);
   for (auto& batch : batches)
     for (auto& image : batch) image = missing[static_cast<std::size_t>(image)];
-  std::size_t done = source_.samples.size() - missing.size();
+  const FrozenPart layers = part(0, keep_.shared);
+  const std::size_t known = source_.samples.size() - missing.size();
+  std::size_t done = known;
+  const Stopwatch watch;
   stream_activations(
-      source_, batches, [view](const Sample& sample) { return view_seed(sample, view); }, part(0, shared_),
+      source_, batches, [view](const Sample& sample) { return view_seed(sample, view); }, layers,
       [&](std::size_t i, const at::Tensor& rows) {
         cache.put(view, batches[i], rows);
         progress(done += batches[i].size(), source_.samples.size());
       },
       stop);
+  computed_ += note({0, keep_.shared}, done - known, watch.seconds());
+}
+
+std::int64_t FrozenActivations::note(Between between, std::size_t rows, double seconds) {
+  Passed& passed = passed_[between];
+  passed.rows += static_cast<std::int64_t>(rows);
+  passed.seconds += seconds;
+  return static_cast<std::int64_t>(rows);
 }
 
 /// The rows of images at this boundary, from those at the shared one.
 void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std::int64_t>& images) {
-  const ActivationCache& below = cache_at(shared_);
-  ActivationCache& cache = cache_at(boundary_);
-  const FrozenPart layers = part(shared_, boundary_);
+  const ActivationCache& below = cache_at(keep_.shared);
+  ActivationCache& cache = cache_at(keep_.boundary);
+  const FrozenPart layers = part(keep_.shared, keep_.boundary);
   const auto batches = batches_in_order(images.size(), source_.batch_size);
   const auto images_of = [&](std::size_t batch) {
     std::vector<std::int64_t> chosen;
     for (const auto i : batches[batch]) chosen.push_back(images[static_cast<std::size_t>(i)]);
     return chosen;
   };
+  const Stopwatch watch;
   OrderedParallel<at::Tensor>::run(
       batches.size(), source_.workers,
       [&](std::size_t batch) {
@@ -133,19 +162,38 @@ void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std:
         return layers(below.rows(view, images_of(batch)));
       },
       [&](std::size_t batch, const at::Tensor& rows) { cache.put(view, images_of(batch), rows); });
+  raised_ += note({keep_.shared, keep_.boundary}, images.size(), watch.seconds());
+}
+
+/// Hands out what is kept; layers between it and the phase's boundary run anew.
+void FrozenActivations::read(const Batches& batches, std::uint64_t view,
+                             const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
+                             const std::stop_token& stop) {
+  const ActivationCache& cache = cache_at(keep_.boundary);
+  if (keep_.boundary == boundary_) {
+    for (std::size_t i = 0; i < batches.size() && !stop.stop_requested(); ++i)
+      consume(cache.rows(view, batches[i]), batches[i]);
+    return;
+  }
+  const FrozenPart layers = part(keep_.boundary, boundary_);
+  OrderedParallel<at::Tensor>::run(
+      batches.size(), source_.workers,
+      [&](std::size_t i) {
+        const torch::NoGradGuard no_grad;
+        return layers(cache.rows(view, batches[i]));
+      },
+      [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); }, stop);
 }
 
 void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epoch,
                                        const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
                                        const FrozenProgress& progress, const std::stop_token& stop,
                                        const BatchChange& change) {
-  if (keeps_) {
+  if (keeps()) {
     TORCH_CHECK(!change, "what is kept is of images as they are");
     const std::uint64_t view = source_.augmentation.empty() ? 0 : epoch % options_.views;
     ensure_view(view, progress, stop);
-    for (std::size_t i = 0; i < batches.size() && !stop.stop_requested(); ++i)
-      consume(cache_at(boundary_).rows(view, batches[i]), batches[i]);
-    return;
+    return read(batches, view, consume, stop);
   }
   const auto seed_of = [&](const Sample& sample) {
     return derive_seed(options_.seed, "augment", epoch, view_seed(sample, 0));

@@ -9,6 +9,8 @@
 #include "graft/backbone/backbone.h"
 #include "graft/data/activations.h"
 #include "graft/train/frozen_engines.h"
+#include "graft/train/keep_plan.h"
+#include "graft/train/run_cost.h"
 
 namespace graft {
 
@@ -25,6 +27,7 @@ class FrozenActivations {
     std::uint64_t seed = 0;
     std::size_t memory = 0;                             ///< bytes that may be kept in memory
     std::filesystem::path stores{};                     ///< folder of what outlives a run; "" for none
+    bool looks_only = false;                            ///< for an estimate: what other runs have left there stays
     std::string precision{};                            ///< the recipe's: rows of one are none of another's business
     std::function<void(const std::string&)> message{};  ///< told what an earlier run has left
   };
@@ -35,17 +38,16 @@ class FrozenActivations {
 
   const std::vector<Sample>& samples() const { return source_.samples; }
 
-  /// Prepares for a phase that trains above `boundary`. `shared` is the shallowest boundary of this phase and all later
-  /// ones: what crosses it is computed once for all of them. Views kept at boundaries above which the phases so far
-  /// have trained are dropped.
-  /// @param epochs  passes over the images that the phases ask for, to tell how much there is to compute
+  /// Prepares for a phase, the first of `phases`; what is kept for it may serve those after it. Views kept at
+  /// boundaries above which the phases so far have trained are dropped.
   /// @throws Error when they must be kept on disk and there is no room
-  void prepare(const Backbone& backbone, std::size_t boundary, std::size_t shared, std::int64_t epochs);
-  bool keeps() const { return keeps_; }
-  /// Whether what is kept outlives the run.
-  bool on_disk() const { return on_disk_; }
-  /// Bytes that all views will take at the boundaries in use.
-  std::size_t planned_bytes() const { return planned_bytes_; }
+  void prepare(const Backbone& backbone, const std::vector<RowUse>& phases);
+  const KeepPlan& kept() const { return keep_; }
+  bool keeps() const { return keep_.keeps(); }
+  /// How many images of a view an earlier run has left at a boundary.
+  std::size_t stored(std::size_t boundary, std::uint64_t view) const;
+  /// What the phase costs by what its first view has taken; nothing where no rows were computed yet.
+  std::optional<ImagesCost> measured() const;
   /// Seconds that computing kept views has taken so far.
   double filling_seconds() const { return filling_seconds_; }
   /// Forgets what lies above `boundary`, after layers above it were trained.
@@ -60,27 +62,39 @@ class FrozenActivations {
                       const FrozenProgress& progress, const std::stop_token& stop, const BatchChange& change = {});
 
  private:
+  /// Rows that went through the layers between two boundaries.
+  struct Passed {
+    std::int64_t rows = 0;
+    double seconds = 0;
+    double each() const { return seconds / static_cast<double>(rows); }
+  };
+  using Between = std::pair<std::size_t, std::size_t>;
+
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
-  void plan(std::size_t here, std::size_t below);
   ActivationCache& cache_at(std::size_t boundary);
+  std::filesystem::path store_folder(std::size_t boundary) const;
   std::shared_ptr<RowStore> store_at(std::size_t boundary) const;
   void ensure_view(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
   void compute(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
+  /// @returns the rows
+  std::int64_t note(Between between, std::size_t rows, double seconds);
   void compute_above(std::uint64_t view, const std::vector<std::int64_t>& images);
+  void read(const Batches& batches, std::uint64_t view,
+            const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
+            const std::stop_token& stop);
 
   ImageSource source_;
   Options options_;
   FrozenEngines* engines_;
   const Backbone* backbone_ = nullptr;
   std::size_t boundary_ = 0;
-  std::size_t shared_ = 0;
+  KeepPlan keep_;
   std::size_t passes_ = 1;
-  bool keeps_ = false;
-  bool in_memory_ = true;
-  bool on_disk_ = false;
-  std::size_t planned_bytes_ = 0;
   double filling_seconds_ = 0;
+  std::map<Between, Passed> passed_;  // in all phases
+  std::int64_t computed_ = 0;         // rows of this phase from images
+  std::int64_t raised_ = 0;           // and from the shared boundary
   std::map<std::size_t, ActivationCache> caches_;
 };
 

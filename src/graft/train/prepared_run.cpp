@@ -1,12 +1,14 @@
 #include "graft/train/prepared_run.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "graft/core/error.h"
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
 #include "graft/head/build_head.h"
 #include "graft/head/lsuv.h"
+#include "graft/head/whitening.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/full_batch.h"
 #include "graft/train/pixel_statistics.h"
@@ -84,6 +86,7 @@ FrozenActivations::Options activation_options(const RunSpec& spec, const std::st
           .seed = recipe.seed,
           .memory = memory,
           .stores = spec.environment.stores,
+          .looks_only = spec.environment.looks_only,
           .precision = precision,
           .message = listener.message};
 }
@@ -122,19 +125,23 @@ std::map<std::string, at::Tensor> PreparedRun::tensors() const {
   return network.tensors(selections, statistics_move);
 }
 
-std::size_t PreparedRun::shared_boundary(std::size_t phase) const {
-  std::size_t shared = network.boundary();
-  for (std::size_t i = phase; i < selections.size(); ++i)
-    shared = std::min(shared, network.backbone().boundary_below(selections[i].backbone));
-  return shared;
+std::vector<RowUse> PreparedRun::row_uses(std::size_t phase) const {
+  std::vector<RowUse> uses;
+  for (std::size_t i = phase; i < selections.size(); ++i) {
+    const Phase& read = recipe_.phases[i];
+    const bool again = read.optimizer.full_batch() || read.average.averages() || (i == 0 && whitens(recipe_.head));
+    uses.push_back({network.backbone().boundary_below(selections[i].backbone), read.epochs, again});
+  }
+  return uses;
 }
 
 void PreparedRun::begin_phase(std::size_t phase) {
-  const Phase& begun = recipe_.phases[phase];
-  network.select(selections[phase], begun.batch_norm);
-  for (FrozenActivations* activations : {&train, &val})
-    activations->prepare(network.backbone(), network.boundary(), shared_boundary(phase), begun.epochs);
+  phase_ = phase;
+  network.select(selections[phase], recipe_.phases[phase].batch_norm);
+  for (FrozenActivations* activations : {&train, &val}) activations->prepare(network.backbone(), row_uses(phase));
   if (network.boundary() < network.backbone().last_boundary()) choose_step_format(phase);
+  filled_before_ = filling_seconds();
+  told_caching_ = false;
 }
 
 void PreparedRun::choose_step_format(std::size_t phase) {
@@ -184,8 +191,7 @@ at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::
       network.device().is_cpu() && (val_engines || recipe_.precision == "fp32" || !has_fast_bfloat16());
   const auto trains_backbone = [](const TrainSelection& selection) { return !selection.backbone.empty(); };
   if (!float32 || std::ranges::any_of(selections, trains_backbone)) return {};
-  const std::size_t features = network.backbone().last_boundary();
-  val.prepare(network.backbone(), features, features, 1);
+  val.prepare(network.backbone(), row_uses(selections.size() - 1));
   if (!val.keeps()) return {};
   std::vector<at::Tensor> rows;
   val.for_each_batch(
@@ -196,9 +202,34 @@ at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::
 
 std::string PreparedRun::plan_text() const {
   if (!train.keeps()) return "frozen layers run anew every epoch";
-  return c10::str("frozen layers run once", recipe_.augment.empty() ? "" : " a view", ", ",
-                  (train.planned_bytes() + val.planned_bytes() + 524288) / 1048576, " MB kept",
-                  train.on_disk() ? " for later runs too" : "");
+  const bool whole = train.kept().boundary == network.boundary();
+  return c10::str("frozen layers run once", recipe_.augment.empty() ? "" : " a view",
+                  whole ? "" : ", those behind " + kept_at() + " anew every epoch",
+                  train.kept().on_disk ? ", kept for later runs too" : "");
+}
+
+std::string PreparedRun::kept_at() const {
+  if (!train.keeps()) return "";
+  const auto name = [&](std::size_t boundary) { return network.backbone().boundary_name(boundary); };
+  const KeepPlan& kept = train.kept();
+  return kept.shared == kept.boundary ? name(kept.boundary) : name(kept.shared) + " and " + name(kept.boundary);
+}
+
+std::string PreparedRun::caching_text(double seconds) {
+  if (!train.keeps() || std::exchange(told_caching_, true)) return "";
+  const auto measured = [](const FrozenActivations& set, const FrozenActivations& other) {
+    ImagesCost cost = set.measured().value_or(ImagesCost{.images = std::ssize(set.samples())});
+    if (cost.frozen_s == 0) cost.frozen_s = other.measured().value_or(ImagesCost{}).frozen_s;
+    return cost;
+  };
+  PhaseCost cost;
+  cost.kept_at = kept_at();
+  cost.epochs = recipe_.phases[phase_].epochs;
+  cost.bytes = train.kept().bytes + val.kept().bytes;
+  cost.train = measured(train, val);
+  cost.val = measured(val, train);
+  cost.training_s = static_cast<double>(cost.epochs) * (seconds - (filling_seconds() - filled_before_));
+  return graft::caching_text(cost);
 }
 
 }  // namespace graft

@@ -64,18 +64,25 @@ class PreparedRun {
                   const std::stop_token& stop);
   /// How the frozen layers of the phase are computed, for people.
   std::string plan_text() const;
+  /// After an epoch: what is kept where and what that saves, once a phase; "" where nothing is kept or it was said.
+  /// @param seconds  that the epoch has taken in this process
+  std::string caching_text(double seconds);
+  /// Boundaries where rows of the phase are kept, for people; "" where none are.
+  std::string kept_at() const;
   /// Seconds that computing what is kept has taken so far.
   double filling_seconds() const { return train.filling_seconds() + val.filling_seconds(); }
 
  private:
-  /// The shallowest boundary of this phase and all later ones.
-  std::size_t shared_boundary(std::size_t phase) const;
-
+  /// What this phase and all later ones read.
+  std::vector<RowUse> row_uses(std::size_t phase) const;
   void choose_step_format(std::size_t phase);
 
   const Recipe& recipe_;  // of the spec
   std::function<void(const std::string&)> message_;
   std::map<std::size_t, StepFormat> formats_;  // by phase
+  std::size_t phase_ = 0;
+  double filled_before_ = 0;  // filling_seconds() when the phase began
+  bool told_caching_ = false;
 };
 
 }  // namespace graft

@@ -187,6 +187,7 @@ class Trainer::Run {
       const auto metrics = trained ? validate() : std::nullopt;
       progress_.epoch_seconds += watch.seconds();
       if (!metrics) return stopped();
+      if (const auto caching = parts().caching_text(watch.seconds()); !caching.empty()) message(caching);
       record_epoch(*metrics);
       progress_.start_epoch(progress_.epoch + 1);
       save();

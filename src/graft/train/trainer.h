@@ -18,6 +18,7 @@ struct RunEnvironment {
   EngineProbe engine_probe{};             ///< finds fast engines for the frozen layers; may be empty
   std::filesystem::path stores{};         ///< where frozen layers' activations outlive the run; "" nowhere
   std::filesystem::path image_indexes{};  ///< where what was found in images outlives the run; "" nowhere
+  bool looks_only = false;                ///< for an estimate: makes no room in `stores`
 };
 
 /// What a run starts from.

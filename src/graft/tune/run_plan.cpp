@@ -1,0 +1,261 @@
+#include "graft/tune/run_plan.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "graft/artifact/predictor.h"
+#include "graft/core/device.h"
+#include "graft/core/parallel.h"
+#include "graft/core/runtime.h"
+#include "graft/train/evaluate.h"
+#include "graft/train/export_model.h"
+#include "graft/train/prepared_run.h"
+#include "graft/train/stopwatch.h"
+#include "graft/train/stored_run.h"
+#include "graft/tune/step_cost.h"
+#include "graft/tune/work_folder.h"
+
+namespace graft {
+namespace {
+
+/// As many as `count` of the samples, from all over them.
+std::vector<Sample> some_of(const std::vector<Sample>& samples, std::size_t count) {
+  std::vector<Sample> some;
+  count = std::min(count, samples.size());
+  for (std::size_t i = 0; i < count; ++i) some.push_back(samples[i * samples.size() / count]);
+  return some;
+}
+
+/// Some of the training or the validation images of a run on their way to the boundary, timed.
+class TimedImages {
+ public:
+  TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source)
+      : set_(set), engines_(engines), source_(std::move(source)) {
+    source_.samples = some_of(set.samples(), static_cast<std::size_t>(source_.workers * source_.batch_size));
+  }
+
+  /// Of a phase that has begun. @param unchanged  the boundary below which no phase has trained yet
+  ImagesCost in_phase(const Backbone& backbone, const Phase& phase, std::size_t boundary, std::size_t unchanged) {
+    const KeepPlan& kept = set_.kept();
+    const std::size_t to = kept.keeps() ? kept.shared : boundary;
+    ImagesCost cost{.images = std::ssize(set_.samples()),
+                    .views = kept.keeps() ? static_cast<std::int64_t>(kept.views) : 0};
+    count(cost, phase, boundary, unchanged);
+    const std::size_t passes = kept.keeps() ? kept.views : static_cast<std::size_t>(phase.epochs);
+    cost.decode_s = decoding();
+    const FrozenPart below = part(backbone, 0, to, passes, cost.from_images > 0);
+    const FrozenPart above = part(backbone, to, boundary, passes, cost.from_shared > 0);
+    rows_ = pass(below);
+    cost.frozen_s = std::max(0.0, seconds_ - cost.decode_s);
+    if (to < boundary) rows_ = raise(above), cost.above_s = seconds_;
+    return cost;
+  }
+
+  /// That the last phase's boundary is crossed by.
+  const at::Tensor& rows() const { return rows_; }
+  /// What finding and compiling engines has taken of the run's time in the last phase.
+  double take_engine_seconds() { return std::exchange(engine_seconds_, 0); }
+  std::function<double()> searching{};  ///< seconds that were spent on what the run will find remembered
+  void trained_above(std::size_t boundary) {
+    std::erase_if(known_, [&](const auto& entry) { return entry.first > boundary; });
+  }
+
+ private:
+  /// How many rows the phase computes.
+  void count(ImagesCost& cost, const Phase& phase, std::size_t boundary, std::size_t unchanged) {
+    const KeepPlan& kept = set_.kept();
+    if (!kept.keeps()) {
+      cost.from_images = cost.images * phase.epochs;
+      return;
+    }
+    const auto missing = [&](std::size_t at, std::uint64_t view) -> std::int64_t {
+      if (view < known_[at]) return 0;
+      return cost.images - (at <= unchanged ? static_cast<std::int64_t>(set_.stored(at, view)) : 0);
+    };
+    for (std::uint64_t view = 0; view < kept.views; ++view) {
+      const auto here = missing(kept.boundary, view);
+      if (here > 0) cost.from_images += missing(kept.shared, view);
+      if (kept.shared < kept.boundary) cost.from_shared += here;
+    }
+    if (kept.boundary < boundary) cost.from_shared = cost.images * phase.epochs;
+    for (const std::size_t at : {kept.shared, kept.boundary}) known_[at] = std::max(known_[at], kept.views);
+  }
+
+  FrozenPart part(const Backbone& backbone, std::size_t from, std::size_t to, std::size_t passes, bool counts) {
+    const Stopwatch watch;
+    const double searched = searching();
+    auto part = engines_.part(backbone, from, to, set_.samples(), set_.samples().size() * passes);
+    if (counts) engine_seconds_ += watch.seconds() - (searching() - searched);
+    return part;
+  }
+
+  /// Seconds a row; the rows. Once before, so that nothing is done for the first time.
+  at::Tensor pass(const FrozenPart& part) {
+    std::vector<at::Tensor> rows;
+    for (int i = 0; i < 2; ++i) {
+      rows.clear();
+      const Stopwatch watch;
+      stream_activations(
+          source_, batches_in_order(source_.samples.size(), source_.batch_size),
+          [](const Sample& sample) { return view_seed(sample, 0); }, part,
+          [&](std::size_t, at::Tensor batch) { rows.push_back(std::move(batch)); });
+      seconds_ = watch.seconds() / static_cast<double>(source_.samples.size());
+    }
+    return at::cat(rows);
+  }
+
+  double decoding() {
+    if (decode_seconds_ == 0) {
+      pass([](const at::Tensor& images) { return images; });
+      decode_seconds_ = seconds_;
+    }
+    return decode_seconds_;
+  }
+
+  at::Tensor raise(const FrozenPart& part) {
+    const auto batches = rows_.split(source_.batch_size);
+    std::vector<at::Tensor> rows;
+    const Stopwatch watch;
+    OrderedParallel<at::Tensor>::run(
+        batches.size(), source_.workers,
+        [&](std::size_t i) {
+          const torch::NoGradGuard no_grad;
+          return part(batches[i]);
+        },
+        [&](std::size_t, at::Tensor batch) { rows.push_back(std::move(batch)); });
+    seconds_ = watch.seconds() / static_cast<double>(rows_.size(0));
+    return at::cat(rows);
+  }
+
+  const FrozenActivations& set_;
+  FrozenEngines& engines_;
+  ImageSource source_;                        // of a few
+  std::map<std::size_t, std::size_t> known_;  // views by boundary, of the phases so far
+  at::Tensor rows_;
+  double seconds_ = 0, decode_seconds_ = 0, engine_seconds_ = 0;
+};
+
+class RunTiming {
+ public:
+  RunTiming(RunSpec spec, const PlanListener& listener) : spec_(std::move(spec)), listener_(listener) {
+    set_thread_count(spec_.recipe.threads);
+    spec_.environment.looks_only = true;
+    // What a probe searches it remembers, and the run finds it there.
+    if (const auto probe = spec_.environment.engine_probe)
+      spec_.environment.engine_probe = [this, probe](const EngineQuery& query, bool worth_it) {
+        const auto known = probe(query, /*worth_it=*/false);
+        if (known || !worth_it) return known;
+        const Stopwatch watch;
+        auto found = probe(query, worth_it);
+        searched_ += watch.seconds();
+        return found;
+      };
+  }
+
+  RunCost measure() {
+    RunCost cost;
+    cost.start_s = start();
+    std::size_t unchanged = std::numeric_limits<std::size_t>::max();
+    for (std::size_t phase = 0; phase < recipe().phases.size(); ++phase) {
+      cost.phases.push_back(in_phase(phase, unchanged));
+      unchanged = std::min(unchanged, parts_->network.boundary());
+    }
+    cost.export_s = exporting();
+    return cost;
+  }
+
+ private:
+  const Recipe& recipe() const { return spec_.recipe; }
+
+  /// Photos are examined before: the run finds the index.
+  double start() {
+    if (!spec_.environment.image_indexes.empty()) load_run_data(spec_, {});
+    const Stopwatch watch;
+    check_backbone_file(recipe());
+    parts_.emplace(spec_, resolve_device(recipe().device), 0,
+                   PreparedRun::Listener{[this](const std::string& text) {
+                                           if (listener_.message) listener_.message(text);
+                                         },
+                                         [this](const SkippedImage& image) {
+                                           if (listener_.skipped_image) listener_.skipped_image(image);
+                                         }});
+    const double seconds = watch.seconds();
+    const auto source = [&](const Augmentation& augmentation) {
+      return ImageSource{{}, recipe().input, augmentation, recipe().batch_size, thread_count()};
+    };
+    train_.emplace(parts_->train, parts_->engines, source(recipe().augment));
+    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}));
+    train_->searching = val_->searching = [this] { return searched_; };
+    return seconds;
+  }
+
+  PhaseCost in_phase(std::size_t index, std::size_t unchanged) {
+    const Phase& phase = recipe().phases[index];
+    const Stopwatch watch;
+    parts_->begin_phase(index);
+    const double beginning = watch.seconds();
+    const Backbone& backbone = parts_->network.backbone();
+    const std::size_t boundary = parts_->network.boundary();
+    PhaseCost cost;
+    cost.name = phase.name;
+    cost.boundary = backbone.boundary_name(boundary);
+    cost.kept_at = parts_->kept_at();
+    cost.epochs = phase.epochs;
+    cost.bytes = parts_->train.kept().bytes + parts_->val.kept().bytes;
+    cost.train = train_->in_phase(backbone, phase, boundary, unchanged);
+    cost.val = val_->in_phase(backbone, phase, boundary, unchanged);
+    cost.engines_s = train_->take_engine_seconds() + val_->take_engine_seconds();
+    const StepCost steps = time_steps(*parts_, recipe(), index, train_->rows(), val_->rows(), folder_.path());
+    cost.training_s = beginning + steps.training_s;
+    cost.validation_s = steps.validation_s;
+    cost.saving_s = steps.saving_s;
+    parts_->end_phase();
+    for (auto* images : {&*train_, &*val_}) images->trained_above(boundary);
+    return cost;
+  }
+
+  /// Of the weights that the run starts with, measured on a few images and counted for all.
+  double exporting() {
+    const auto measured = [&](const Dataset& dataset) {
+      return dataset.of(Split::kVal).size() + dataset.of(Split::kTest).size();
+    };
+    Dataset few = parts_->dataset;
+    std::size_t left = kExported;
+    std::erase_if(few.samples, [&](const Sample& sample) {
+      if (sample.split != Split::kVal) return sample.split == Split::kTest;
+      return left == 0 || left-- == 0;
+    });
+    const auto file = folder_.path() / "model.pt";
+    const auto tensors = copy_tensors(parts_->tensors());
+    const Stopwatch watch;
+    export_model({recipe(), spec_.backbone_facts, few, tensors, parts_->network, "fp32", spec_.environment.trust}, file,
+                 [](const std::string&) {});
+    const double exported = watch.seconds();
+    const Predictor predictor = Predictor::load(file, "cpu", spec_.environment.trust);
+    const auto samples = some_of(parts_->val.samples(), 8 * static_cast<std::size_t>(2 * thread_count()));
+    const Stopwatch images;
+    probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+    const double each = images.seconds() / static_cast<double>(samples.size());
+    return exported + each * static_cast<double>(measured(parts_->dataset) - measured(few));
+  }
+
+  static constexpr std::size_t kExported = 8;
+
+  RunSpec spec_;
+  PlanListener listener_;
+  WorkFolder folder_;
+  double searched_ = 0;
+  std::optional<PreparedRun> parts_;
+  std::optional<TimedImages> train_, val_;
+};
+
+}  // namespace
+
+RunCost plan_run(RunSpec spec, const PlanListener& listener) { return RunTiming(std::move(spec), listener).measure(); }
+
+}  // namespace graft

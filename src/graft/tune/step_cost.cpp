@@ -1,0 +1,127 @@
+#include "graft/tune/step_cost.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "graft/core/random.h"
+#include "graft/optim/clip.h"
+#include "graft/train/checkpoint.h"
+#include "graft/train/evaluate.h"
+#include "graft/train/full_batch.h"
+#include "graft/train/stopwatch.h"
+#include "graft/train/task.h"
+#include "graft/train/training_samples.h"
+#include "graft/tune/time_of.h"
+
+namespace graft {
+namespace {
+
+/// Rows of as many images as are asked for, from the first again where there are fewer.
+at::Tensor repeated(const at::Tensor& rows, std::int64_t count) {
+  return rows.index_select(0, at::arange(count).remainder(rows.size(0)));
+}
+
+class PhaseSteps {
+ public:
+  PhaseSteps(PreparedRun& parts, const Recipe& recipe, std::size_t phase)
+      : parts_(parts), recipe_(recipe), index_(phase), before_(copy_tensors(parts.tensors())) {}
+  PhaseSteps(const PhaseSteps&) = delete;
+  PhaseSteps& operator=(const PhaseSteps&) = delete;
+  ~PhaseSteps() { restore_tensors(parts_.tensors(), before_, "network"); }
+
+  double training(const at::Tensor& rows) {
+    loss_ = parts_.training_loss();
+    if (phase().optimizer.full_batch()) return on_all(rows);
+    optimizer_ = make_optimizer(phase().optimizer, parts_.network.parameter_groups(phase().layer_lr_decay));
+    penalty_.emplace(phase().penalty, optimizer_->groups(), parts_.pretrained);
+    const std::int64_t images = std::ssize(parts_.train.samples());
+    const std::int64_t size = std::min(images, recipe_.batch_size * phase().accumulate);
+    if (phase().average.averages()) average_.emplace(phase().average, parts_.tensors(), images / size);
+    parts_.network.train();
+    const at::Tensor batch = repeated(rows, size);
+    // A last step of fewer images takes less: counted in images.
+    const double steps = static_cast<double>(phase().epochs * images) / static_cast<double>(size);
+    return time_of(steps, [&](std::int64_t step) { take(step, batch.clone()); });
+  }
+
+  double validation(const at::Tensor& rows) {
+    const torch::NoGradGuard no_grad;
+    parts_.network.eval();
+    const std::int64_t images = std::ssize(parts_.val.samples());
+    const std::int64_t size = std::min(images, recipe_.batch_size);
+    const at::Tensor batch = repeated(rows, size);
+    at::Tensor answers;
+    const double batches = static_cast<double>(phase().epochs * images) / static_cast<double>(size);
+    const double forward = time_of(batches, [&](std::int64_t) {
+      const at::Tensor outputs = parts_.network.logits(batch.clone()).to(at::kCPU, at::kFloat);
+      answers = parts_.answer.forward({outputs}).toTensor();
+    });
+    const at::Tensor all = repeated(answers, images), labels = labels_of(parts_.val.samples());
+    return forward + time_of(static_cast<double>(phase().epochs), [&](std::int64_t) {
+             task_row(recipe_.task).measure(all, labels, parts_.dataset.classes, {recipe_.stop.metric});
+           });
+  }
+
+  /// One of an epoch, and of the phase's end; the best epochs are written once more.
+  double saving(const std::filesystem::path& folder) {
+    Checkpoint checkpoint;
+    checkpoint.state = Json::object();
+    checkpoint.put("network", parts_.tensors());
+    if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
+    if (average_) checkpoint.put("average", average_->tensors());
+    return time_of(static_cast<double>(phase().epochs) + 1,
+                   [&](std::int64_t) { save_checkpoint(folder / "last.pt", checkpoint); });
+  }
+
+ private:
+  const Phase& phase() const { return recipe_.phases[index_]; }
+
+  void take(std::int64_t step, at::Tensor activations) {
+    const at::Tensor index = at::arange(activations.size(0));
+    const Mixing mixing{recipe_.mix, recipe_.seed, index_, recipe_.input.size};
+    take_gradient({parts_.network, *optimizer_, loss_, *penalty_, recipe_.batch_size},
+                  mixing.of_activations(step, std::move(activations)), mixing.at(step).rows(index),
+                  derive_seed(recipe_.seed, "dropout", index_, static_cast<std::uint64_t>(step)));
+    clip_gradients(phase().clip, optimizer_->groups());
+    optimizer_->step({phase().optimizer.lr(), {}});
+    if (average_) average_->update(step + 1);
+  }
+
+  /// On as many rows as there are images: those at hand with noise, so that no two are the same.
+  double on_all(const at::Tensor& rows) {
+    const torch::NoGradGuard no_grad;
+    seed_torch(recipe_.seed);
+    at::Tensor features = repeated(rows, std::ssize(parts_.train.samples()));
+    features = features + kNoise * features.std() * at::randn_like(features);
+    const Stopwatch watch;
+    train_full_batch(parts_.network.head(), recipe_.head, {features, loss_.targets, loss_.weights}, loss_.loss, phase(),
+                     {});
+    return watch.seconds();
+  }
+
+  static constexpr double kNoise = 0.3;
+
+  PreparedRun& parts_;
+  const Recipe& recipe_;
+  std::size_t index_;
+  std::map<std::string, at::Tensor> before_;
+  TrainingLoss loss_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::optional<Penalty> penalty_;
+  std::optional<WeightAverage> average_;
+};
+
+}  // namespace
+
+StepCost time_steps(PreparedRun& parts, const Recipe& recipe, std::size_t phase, const at::Tensor& train,
+                    const at::Tensor& val, const std::filesystem::path& folder) {
+  PhaseSteps steps(parts, recipe, phase);
+  StepCost cost;
+  cost.training_s = steps.training(train);
+  cost.validation_s = steps.validation(val);
+  cost.saving_s = steps.saving(folder);
+  return cost;
+}
+
+}  // namespace graft

@@ -1,0 +1,96 @@
+#include "graft/train/frozen_activations.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "support/fixture_backbones.h"
+#include "support/temporary_folder.h"
+
+namespace graft {
+namespace {
+
+/// The test photos on their way through a small network, in batches of eight.
+class FrozenActivationsTest : public testing::Test {
+ protected:
+  FrozenActivationsTest()
+      : backbone_(Backbone::load(test::FixtureBackbone{"resnet18", "scripted"}.file(), {.image_size = 64})),
+        samples_(load_dataset(std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", {}).samples) {
+    input_.size = 64;
+  }
+
+  FrozenActivations activations(FrozenActivations::Options options) {
+    options.message = [](const std::string&) {};
+    return {{samples_, input_, {}, 8, 1}, options, engines_};
+  }
+  std::size_t bytes_at(std::size_t boundary) const {
+    return samples_.size() * 4 * static_cast<std::size_t>(c10::multiply_integers(backbone_.crossing_sizes(boundary)));
+  }
+  /// The rows of an epoch, and how many images passed the layers from the images on.
+  at::Tensor epoch(FrozenActivations& activations, std::size_t& computed) {
+    std::vector<at::Tensor> rows;
+    activations.for_each_batch(
+        batches_in_order(samples_.size(), 8), 0, [&](at::Tensor batch, const auto&) { rows.push_back(batch); },
+        [&](std::size_t done, std::size_t) { computed = done; }, {});
+    return at::cat(rows);
+  }
+
+  Backbone backbone_;
+  std::vector<Sample> samples_;
+  InputSpec input_;
+  FrozenEngines engines_{{input_, false, 1, {}, [](const std::string&) {}}};
+};
+
+TEST_F(FrozenActivationsTest, RowsTooLargeToKeepAreComputedFromSmallerOnesThatAreKept) {
+  const std::size_t boundary = 1;  // the first convolution gives 64 channels of a quarter of the pixels
+  ASSERT_GT(bytes_at(boundary), bytes_at(0));
+  FrozenActivations whole = activations({.memory = bytes_at(boundary)});
+  FrozenActivations part = activations({.memory = bytes_at(0)});
+  FrozenActivations none = activations({.memory = bytes_at(0) - 1});
+  for (auto* set : {&whole, &part, &none}) set->prepare(backbone_, {{boundary, 2}});
+  EXPECT_EQ(whole.kept().boundary, boundary);
+  EXPECT_EQ(part.kept().boundary, 0U);
+  EXPECT_EQ(part.kept().bytes, bytes_at(0));
+  EXPECT_FALSE(none.keeps());
+  std::size_t computed = 0, again = 0;
+  const at::Tensor rows = epoch(whole, computed);
+  EXPECT_TRUE(epoch(part, computed).equal(rows));
+  EXPECT_EQ(computed, samples_.size());
+  EXPECT_TRUE(epoch(part, again).equal(rows));
+  EXPECT_EQ(again, 0U);
+  EXPECT_TRUE(epoch(none, computed).equal(rows));
+}
+
+TEST_F(FrozenActivationsTest, WhatAViewTookIsMeasuredOnce) {
+  const std::size_t features = backbone_.last_boundary();
+  FrozenActivations set = activations({.memory = 1U << 30U});
+  set.prepare(backbone_, {{features, 3}, {2, 3}});
+  EXPECT_FALSE(set.measured());
+  std::size_t computed = 0;
+  epoch(set, computed);
+  ASSERT_TRUE(set.measured());
+  EXPECT_EQ(set.measured()->from_images, std::ssize(samples_));
+  EXPECT_EQ(set.measured()->from_shared, std::ssize(samples_));
+  set.prepare(backbone_, {{2, 3}});
+  epoch(set, computed);
+  EXPECT_EQ(set.measured()->from_images, 0);  // they were kept for this phase
+  EXPECT_GT(set.measured()->frozen_s, 0);
+}
+
+TEST_F(FrozenActivationsTest, KnowsWhatAnEarlierRunHasLeftAndMakesNoRoomForAnEstimate) {
+  test::TemporaryFolder folder;
+  const std::size_t features = backbone_.last_boundary();
+  FrozenActivations run = activations({.memory = 1U << 30U, .stores = folder / "stores"});
+  FrozenActivations estimate = activations({.memory = 1U << 30U, .stores = folder / "stores", .looks_only = true});
+  estimate.prepare(backbone_, {{features, 2}});
+  EXPECT_TRUE(estimate.kept().on_disk);
+  EXPECT_EQ(estimate.stored(features, 0), 0U);
+  EXPECT_FALSE(std::filesystem::exists(folder / "stores"));
+  run.prepare(backbone_, {{features, 2}});
+  std::size_t computed = 0;
+  epoch(run, computed);
+  EXPECT_EQ(estimate.stored(features, 0), samples_.size());
+  EXPECT_EQ(estimate.stored(features, 1), 0U);
+}
+
+}  // namespace
+}  // namespace graft
