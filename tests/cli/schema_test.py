@@ -69,6 +69,9 @@ WRONG = (
     {"phases": [{"optimizer": {"lookahead": {"optimizer": {"sgd": {"lr": 0}}}}}]},
     {"phases": [{"optimizer": {"lbfgs": {"C": "auto"}}}]},
     {"stop": {"metric": "speed"}},
+    {"distill": "teacher.pt"},
+    {"distill": {"teacher": "teacher.pt", "alpha": 0}},
+    {"distill": {"teacher": "teacher.pt", "temperature": 0}},
     {"preset": "best"},
     {"diagnosis": {"overfit_batch": 1}},
     {"input": {"mean": "photos"}},
@@ -92,6 +95,7 @@ RIGHT = (
     {"head": [{"linear": 8, "init": "zeros", "bias": 0.5}, {"activation": "relu"}, {"cosine": "classes"}]},
     {"phases": [{"schedule": {"multi_step": {"milestones": [1, 2]}}, "epochs": 3, "clip": {"value": 1}}]},
     {"phases": [{"optimizer": {"lookahead": {"optimizer": {"sgd": {"lr": 1}}}}, "average": "ema"}], "loss": "focal"},
+    {"distill": {"teacher": "teacher.pt", "alpha": 1}},
     {"input": {"mean": "data", "std": "data"}, "preset": "tiny"},
     {"task": "multi_label", "loss": {"bce": {"pos_weight": "balanced"}}, "stop": {"metric": "micro_f1"}},
 )

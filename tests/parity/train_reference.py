@@ -2,7 +2,7 @@
 compare with.
 
 usage: train_reference.py FOLDER   (writes FOLDER/train/losses.pt, metrics.pt, task_metrics.pt, answers.pt, balance.pt, average.pt,
-statistics.pt, mix.pt, pool.pt, ridge.pt, linear_probe.pt and pixels.pt)
+statistics.pt, mix.pt, distillation.pt, pool.pt, ridge.pt, linear_probe.pt and pixels.pt)
 """
 import json
 import pathlib
@@ -542,6 +542,47 @@ def mixes():
     return saved
 
 
+# Case: the recipe's loss, alpha, temperature, class weights, whether samples are weighted.
+DISTILLATIONS = {
+    "hot": ({"cross_entropy": {"label_smoothing": 0.1}}, 0.3, 4.0, None, False),
+    "plain": ({"cross_entropy": {}}, 0.3, 1.0, None, False),
+    "weighted": ({"focal": {}}, 0.3, 4.0, WEIGHTS, True),
+    "alone": ({"cross_entropy": {}}, 1.0, 2.5, WEIGHTS, False),
+}
+
+
+def distillations():
+    """Hinton et al. 2015 by torch.nn.functional.kl_div: losses and gradients of some of the images that a teacher saw, and of
+    these mixed each with the one before it."""
+    torch.manual_seed(6)
+    teacher, rows = torch.randn(16, 4) * 4, torch.tensor([3, 0, 15, 7, 8, 2, 11, 5])
+    targets, samples = torch.randint(0, 4, (16,)), torch.rand(16, dtype=torch.float64) + 0.1
+    saved = {"teacher": teacher, "rows": rows, "targets": targets, "samples": samples, "logits": torch.randn(8, 4) * 3}
+
+    def blended(case, logits, rows):
+        spec, alpha, temperature, classes, sampled = DISTILLATIONS[case]
+        classes = None if classes is None else torch.tensor(classes, dtype=torch.float64)
+        weights = (torch.ones(8).double() if classes is None else classes[targets[rows]]) * (samples[rows] if sampled else 1)
+        soft = (teacher[rows].double() / temperature).softmax(1)
+        each = functional.kl_div((logits / temperature).log_softmax(1), soft, reduction="none").sum(1)
+        of_teacher = temperature**2 * (each * weights).sum() / weights.sum()
+        of_labels = loss_value(spec, logits, targets[rows], classes, samples[rows] if sampled else None)
+        return (1 - alpha) * of_labels + alpha * of_teacher, weights.sum()
+
+    for case, (spec, alpha, temperature, classes, sampled) in DISTILLATIONS.items():
+        logits = saved["logits"].double().requires_grad_()
+        own, weight = blended(case, logits, rows)
+        own.backward()
+        partners, of_partners = blended(case, logits.detach(), rows.roll(1))
+        saved.update({f"{case}/loss": own.detach().clone(), f"{case}/gradient": logits.grad.clone(),
+                      f"{case}/mixed": 0.7 * own.detach() + 0.3 * partners * of_partners / weight})
+        options = {"loss": spec, "alpha": alpha, "temperature": temperature, "sampled": sampled}
+        saved[f"{case}/spec"] = torch.tensor(list(json.dumps(options).encode()), dtype=torch.uint8)
+        if classes is not None:
+            saved[f"{case}/classes"] = torch.tensor(classes, dtype=torch.float64)
+    return saved
+
+
 def gem(x, over, p=3.0, eps=1e-6):
     """Radenovic et al. 2019, equation 4."""
     return x.clamp(min=eps).pow(p).mean(over).pow(1 / p)
@@ -595,6 +636,7 @@ if __name__ == "__main__":
     torch.save(averages(), folder / "average.pt")
     torch.save(statistics(), folder / "statistics.pt")
     torch.save(mixes(), folder / "mix.pt")
+    torch.save(distillations(), folder / "distillation.pt")
     torch.save(pools(), folder / "pool.pt")
     torch.save(ridges(), folder / "ridge.pt")
     torch.save(pixels(), folder / "pixels.pt")

@@ -56,6 +56,11 @@ TEST_F(DiagnosisTest, TheFirstLossIsHeldAgainstThatOfAHeadThatKnowsNothing) {
   record_.erase("initial_loss");
   diagnosis.see_loss(2.2);
   EXPECT_THAT(said_, ElementsAre(HasSubstr("starts at 2.2")));
+  record_.erase("initial_loss");
+  recipe_.distill.teacher = "teacher.pt";  // whose part in the loss no rule foretells
+  diagnosis.see_loss(2.2);
+  EXPECT_EQ(said_.size(), 1U);
+  EXPECT_TRUE(record_.at("initial_loss").at("expected").is_null());
 }
 
 TEST_F(DiagnosisTest, NormsAreThoseOfAllGradientsAndOfTheWeightsThatChange) {

@@ -12,9 +12,12 @@
 #include "graft/backbone/backbone.h"
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/core/hash.h"
 #include "graft/data/activations.h"
+#include "graft/export/export_artifact.h"
 #include "graft/image/preprocess.h"
 #include "graft/train/checkpoint.h"
+#include "graft/train/evaluate.h"
 #include "graft/train/stored_run.h"
 #include "support/fixture_backbones.h"
 #include "support/temporary_folder.h"
@@ -572,6 +575,80 @@ TEST(Trainer, AnArtifactIsABackboneToo) {
   EXPECT_EQ(backbone.stages().size(),
             Backbone::load(test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), {.image_size = 32}).stages().size());
   EXPECT_TRUE(train(recipe, folder / "second").finished);
+}
+
+/// An artifact that takes the classes for each other.
+std::filesystem::path contrary_teacher(const test::TemporaryFolder& folder) {
+  Json recipe = small_recipe();
+  recipe["phases"] = Json::parse(R"([{"epochs": 20, "optimizer": {"adamw": {"lr": 0.01}}}])");
+  train(recipe, folder / "taught");
+  Artifact artifact = load_artifact(folder / "taught/model.pt");
+  std::swap(artifact.metadata.classes[0], artifact.metadata.classes[1]);
+  save_artifact(folder / "teacher.pt", artifact.module, artifact.metadata);
+  return folder / "teacher.pt";
+}
+
+/// Mean difference of what two models take the photos for.
+double apart(const std::filesystem::path& model, const std::filesystem::path& other) {
+  const auto answers = [](const std::filesystem::path& file) {
+    const auto predictor = Predictor::load(file);
+    Dataset photos = list_dataset(kPhotos);
+    const at::Tensor found = probabilities_of(predictor, photos.samples, 1, [](std::size_t) {});
+    return predictor.classes() == photos.classes ? found : found.flip(1);
+  };
+  return (answers(model) - answers(other)).abs().mean().item<double>();
+}
+
+TEST(Trainer, AStudentAnswersAsItsTeacherNotAsItsLabels) {
+  test::TemporaryFolder folder;
+  const auto teacher = contrary_teacher(folder);
+  for (const char* train_list : {R"(["head"])", R"(["head", "last:1"])"}) {
+    Json recipe = small_recipe();
+    recipe["phases"] = Json::parse(R"([{"epochs": 20, "optimizer": {"adamw": {"lr": 0.01}}}])");
+    recipe["phases"][0]["train"] = Json::parse(train_list);
+    const auto student = folder / ("student" + std::to_string(recipe["phases"][0]["train"].size()));
+    recipe["distill"] = {{"teacher", teacher.string()}, {"alpha", 1}, {"temperature", 2}};
+    recipe["stop"]["metric"] = "loss";
+    train(recipe, student);
+    EXPECT_LT(apart(student / "model.pt", teacher), 0.5 * apart(folder / "taught/model.pt", teacher)) << train_list;
+  }
+  const Json resolved = read_json_file(folder / "student1/recipe.json")["distill"];
+  EXPECT_EQ(resolved["teacher"], "../teacher.pt");
+  EXPECT_EQ(resolved["sha256"], sha256_file(teacher));
+  EXPECT_EQ(load_artifact(folder / "student1/model.pt").metadata.recipe["distill"]["teacher"], "teacher.pt");
+}
+
+/// Asks for a stop as soon as a number of images is told that the frozen layers, or a teacher, have computed.
+class StopAtImages : public Observer {
+ public:
+  explicit StopAtImages(std::stop_source& stop) : stop_(stop) {}
+  void on_frozen_progress(std::size_t, std::size_t) override { stop_.request_stop(); }
+
+ private:
+  std::stop_source& stop_;
+};
+
+TEST(Trainer, AStudentIsResumedBitIdenticalByTheSameTeacherAlone) {
+  test::TemporaryFolder folder;
+  Json recipe = two_phases();
+  recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations"}})");
+  recipe["distill"] = {{"teacher", contrary_teacher(folder).string()}};
+  expect_resumed_bit_identical(recipe, {8});
+  train(recipe, folder / "whole");
+  std::stop_source stop;
+  Trainer first(spec(recipe, folder / "run"));
+  first.add_observer(std::make_shared<StopAt>(stop, 8));
+  EXPECT_FALSE(first.run(stop.get_token()).finished);
+  std::stop_source early;
+  Trainer second = Trainer::resume(folder / "run");
+  second.add_observer(std::make_shared<StopAtImages>(early));
+  EXPECT_FALSE(second.run(early.get_token()).finished);
+  std::filesystem::rename(folder / "teacher.pt", folder / "kept.pt");
+  std::filesystem::copy(folder / "taught/model.pt", folder / "teacher.pt");
+  EXPECT_THROW(Trainer::resume(folder / "run").run(), Error);
+  std::filesystem::rename(folder / "kept.pt", folder / "teacher.pt");
+  EXPECT_TRUE(Trainer::resume(folder / "run").run().finished);
+  EXPECT_EQ(digest(folder / "run"), digest(folder / "whole"));
 }
 
 TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {

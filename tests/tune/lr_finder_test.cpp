@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include <cmath>
 #include <limits>
@@ -75,6 +76,12 @@ TEST(LrFinder, StepsAtTheRatesOfTheRangeUntilTheLossDiverges) {
   const LrCurve calm = find_lr(spec, 0, {.end_lr = 1e-6, .num_iter = 12});
   EXPECT_EQ(calm.points().size(), 12U);
   EXPECT_FALSE(calm.diverged());
+
+  torch::jit::Module teacher("Teacher");
+  teacher.define("def forward(self, x):\n  return x.mean([2, 3])[:, :2]");
+  teacher.save((folder / "teacher.pt").string());
+  spec.recipe.distill.teacher = folder / "teacher.pt";
+  EXPECT_NE(find_lr(spec, 0, {.end_lr = 1e-6, .num_iter = 12}).points().back().loss, calm.points().back().loss);
 }
 
 TEST(LrFinder, RefusesWhatHasNoRate) {

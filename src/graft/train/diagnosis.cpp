@@ -59,8 +59,9 @@ const std::map<std::string, Use>& uses() {
 }
 
 /// The least and the first loss that is to be expected of a network over so many classes; equal where no rule is known.
-std::pair<double, double> expected_losses(const LossSpec& loss, std::int64_t classes) {
-  if (loss.name != "cross_entropy") return {0, 0};
+std::pair<double, double> expected_losses(const Recipe& recipe, std::int64_t classes) {
+  const LossSpec& loss = recipe.loss;
+  if (loss.name != "cross_entropy" || recipe.distill.distills()) return {0, 0};
   const auto count = static_cast<double>(classes);
   const double smoothing = to_json(loss).at(loss.name).at("label_smoothing").get<double>();
   const auto entropy = [](double p) { return p > 0 ? -p * std::log(p) : 0; };
@@ -139,7 +140,7 @@ void Diagnosis::see_batch(const at::Tensor& activations, const at::Tensor& targe
 
 void Diagnosis::see_loss(double loss) {
   if (!looks() || record_.contains("initial_loss")) return;
-  const double expected = expected_losses(recipe_->loss, classes_).second;
+  const double expected = expected_losses(*recipe_, classes_).second;
   record_["initial_loss"] = {{"found", loss}, {"expected", expected > 0 ? Json(expected) : Json()}};
   if (expected == 0 || starts_from_prior(recipe_->head) || loss < expected + 1) return;
   say_(c10::str("check: the loss starts at ", loss, ", where a head that knows nothing has ln(classes) = ", expected,
@@ -199,7 +200,7 @@ void Diagnosis::end_phase(const Json& history) {
   std::vector<Json> epochs;
   for (const auto& record : history)
     if (record.at("phase") == recipe_->phases[phase_].name) epochs.push_back(record);
-  const auto [floor, start] = expected_losses(recipe_->loss, classes_);
+  const auto [floor, start] = expected_losses(*recipe_, classes_);
   if (!epochs.empty()) of_phase()["fit"] = fit_of(epochs, start, floor);
   const auto lines = findings_of(of_phase(), *recipe_, phase_);
   of_phase()["says"] = lines;

@@ -47,6 +47,7 @@ ArtifactMetadata metadata_of(const ModelSource& source) {
   metadata.num_features = source.network.backbone().num_features();
   Recipe portable = source.recipe;
   portable.backbone = portable.backbone.filename();
+  portable.distill.teacher = portable.distill.teacher.filename();
   metadata.recipe = to_json(portable, {});
   metadata.backbone = source.backbone_facts;
   metadata.backbone["file"] = source.recipe.backbone.filename().string();

@@ -54,6 +54,9 @@ void check_run(const Recipe& recipe, const std::string& optimizer, std::vector<P
   if (recipe.balance.draws())
     problems.push_back({"data.balance", "is " + recipe.balance.name + " beside " + optimizer,
                         "none, loss or effective: it takes each image once", ""});
+  if (recipe.distill.distills())
+    problems.push_back({"distill", "is given beside " + optimizer, "none: it fits labels alone",
+                        "other optimizers learn from a teacher too"});
   if (recipe.activations == "off")
     problems.push_back({"cache.activations", "is \"off\" beside " + optimizer,
                         "\"auto\", \"memory\" or \"disk\": it takes all features at once", ""});

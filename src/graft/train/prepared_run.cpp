@@ -110,13 +110,27 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
       message_(listener.message) {
   if (std::ranges::any_of(recipe_.phases, [](const Phase& phase) { return phase.penalty.holds_to_pretrained(); }))
     pretrained = copy_tensors(tensors());
+  if (recipe_.distill.distills())
+    teacher_.emplace(spec.recipe.distill, dataset.classes, recipe_.input, device, spec.environment.trust);
+}
+
+bool PreparedRun::ask_teacher(const FrozenProgress& progress, const std::stop_token& stop) {
+  if (!teacher_) return true;
+  const auto& samples = train.samples();
+  message_(c10::str(teacher_->summary(), ": looks at each of the ", samples.size(), " training photos once"));
+  const at::Tensor logits = teacher_->logits(samples, recipe_.batch_size, progress, stop);
+  if (logits.size(0) < std::ssize(samples)) return false;
+  distillation_ = {recipe_.distill.alpha, recipe_.distill.temperature, logits};
+  teacher_.reset();
+  return true;
 }
 
 TrainingLoss PreparedRun::training_loss() const {
+  TORCH_CHECK(!teacher_, "the teacher was not asked");
   const auto& samples = train.samples();
   const auto class_counts = dataset.class_counts(Split::kTrain);
   return {make_loss(recipe_.loss, class_counts, static_cast<std::int64_t>(samples.size())), training_targets(dataset),
-          loss_weights(recipe_.balance, samples, class_counts)};
+          loss_weights(recipe_.balance, samples, class_counts), distillation_};
 }
 
 std::map<std::string, at::Tensor> PreparedRun::tensors() const {

@@ -12,6 +12,7 @@
 #include "graft/train/frozen_engines.h"
 #include "graft/train/network.h"
 #include "graft/train/take_gradient.h"
+#include "graft/train/teacher.h"
 #include "graft/train/trainer.h"
 
 namespace graft {
@@ -44,7 +45,10 @@ class PreparedRun {
   FrozenActivations train;
   FrozenActivations val;
 
-  /// What the training images are held against.
+  /// Lets the recipe's teacher, if there is one, look at the training images, once a run. False when a stop was asked
+  /// for.
+  bool ask_teacher(const FrozenProgress& progress, const std::stop_token& stop);
+  /// What the training images are held against; a teacher must have been asked.
   TrainingLoss training_loss() const;
   /// The tensors that the run may change.
   std::map<std::string, at::Tensor> tensors() const;
@@ -83,6 +87,8 @@ class PreparedRun {
   std::size_t phase_ = 0;
   double filled_before_ = 0;  // filling_seconds() when the phase began
   bool told_caching_ = false;
+  std::optional<Teacher> teacher_;             // until it was asked
+  Distillation distillation_;
 };
 
 }  // namespace graft

@@ -169,6 +169,8 @@ Recipe read_keys(const Json& json, const std::filesystem::path& base, std::vecto
     recipe.head = read_head_spec(head, "head", problems);
   const Json* loss = reader.member("loss");
   recipe.loss = read_loss_spec(loss == nullptr ? task_row(recipe.task).loss : *loss, "loss", problems);
+  if (const Json* distill = reader.member("distill")) recipe.distill = read_distill_spec(*distill, "distill", problems);
+  recipe.distill.teacher = resolved(recipe.distill.teacher, base);
   read_phases(reader, recipe);
   read_stop(reader.object("stop"), recipe);
   read_diagnosis(reader.object("diagnosis"), recipe.diagnosis);
@@ -221,6 +223,7 @@ Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
   json["cache"] = {{"activations", recipe.activations}, {"views", recipe.views}};
   json["head"] = to_json(recipe.head);
   json["loss"] = to_json(recipe.loss);
+  if (recipe.distill.distills()) json["distill"] = to_json(recipe.distill, base);
   json["phases"] = Json::array();
   for (const auto& phase : recipe.phases) json["phases"].push_back(phase_json(phase));
   json["stop"] = {{"metric", recipe.stop.metric}, {"patience", recipe.stop.patience}};

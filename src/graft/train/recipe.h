@@ -15,6 +15,7 @@
 #include "graft/optim/penalty.h"
 #include "graft/optim/schedule.h"
 #include "graft/train/balance.h"
+#include "graft/train/distillation.h"
 #include "graft/train/loss.h"
 #include "graft/train/mix.h"
 #include "graft/train/weight_average.h"
@@ -73,6 +74,7 @@ struct Recipe {
   std::int64_t views = 1;  ///< augmented views of each image that are kept; epoch e trains on view e mod views
   HeadSpec head;
   LossSpec loss;
+  DistillSpec distill;  ///< its file in JSON relative to the recipe
   std::vector<Phase> phases;
   StopRule stop;
   DiagnosisRule diagnosis;

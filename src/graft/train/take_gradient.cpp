@@ -35,7 +35,10 @@ double TrainingLoss::weight_of(const at::Tensor& rows) const {
 
 at::Tensor TrainingLoss::operator()(const at::Tensor& logits, const MixedRows& rows, double weight) const {
   return rows.loss([&](const at::Tensor& some) {
-    return weight_of(some) / weight * loss(logits, targets.index_select(0, some).to(logits.device()), weights.of(some));
+    const at::Tensor of_some = targets.index_select(0, some).to(logits.device());
+    const LossWeights weights_of_some = weights.of(some);
+    const at::Tensor of_labels = loss(logits, of_some, weights_of_some);
+    return weight_of(some) / weight * distillation.added_to(of_labels, logits, some, of_some, weights_of_some);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "graft/optim/optimizer.h"
 #include "graft/optim/penalty.h"
+#include "graft/train/distillation.h"
 #include "graft/train/loss.h"
 #include "graft/train/mix.h"
 #include "graft/train/network.h"
@@ -16,6 +17,7 @@ struct TrainingLoss {
   Loss loss;
   at::Tensor targets;  ///< int64 [N], of all training images
   LossWeights weights;
+  Distillation distillation{};
 
   /// What some of the images count.
   double weight_of(const at::Tensor& rows) const;

@@ -50,6 +50,8 @@ std::vector<Problem> task_problems(const Recipe& recipe) {
   check_head(recipe, misfits);
   if (recipe.balance.name != "none" && !one_class_each(recipe.task))
     misfits.add("data.balance", recipe.balance.name, "none: photos are not of one class each");
+  if (recipe.distill.distills() && recipe.task != Task::kSingleLabel)
+    misfits.add("distill", "given", "none: a teacher tells classes apart, one each");
   if (!recipe.classes.empty() && recipe.task != Task::kOrdinal)
     misfits.add("data.classes", "given", "none: classes are in order of name");
   for (std::size_t i = 0; i < recipe.phases.size(); ++i)

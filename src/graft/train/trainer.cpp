@@ -161,12 +161,13 @@ class Trainer::Run {
     if (!full_batch) optimizer_ = make_optimizer(phase().optimizer, network.parameter_groups(phase().layer_lr_decay));
     if (optimizer_) penalty_.emplace(phase().penalty, optimizer_->groups(), parts().pretrained);
     if (optimizer_ && resumed_) optimizer_->load_state(resumed_->last.under("optimizer"));
-    loss_ = parts().training_loss();
     epoch_batches_.emplace(recipe().balance, samples, class_counts, recipe().batch_size * phase().accumulate);
     steps_per_epoch_ = full_batch ? 1 : epoch_batches_->steps();
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
     resumed_.reset();
+    if (!parts().ask_teacher(frozen_progress(), stop_)) return false;
+    loss_ = parts().training_loss();
     diagnosis_.begin_phase(recipe(), progress_.phase, parts().network, std::ssize(class_counts), steps_per_epoch_);
     tell(&Observer::on_phase,
          PhaseRecord{progress_.phase, recipe().phases.size(), phase().name, phase().epochs,

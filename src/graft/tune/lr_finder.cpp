@@ -50,7 +50,6 @@ class RangeTest {
     parts_.begin_phase(index_);
     optimizer_ = make_optimizer(phase().optimizer, parts_.network.parameter_groups(phase().layer_lr_decay));
     penalty_.emplace(phase().penalty, optimizer_->groups(), parts_.pretrained);
-    loss_ = parts_.training_loss();
     batches_.emplace(recipe().balance, samples, counts, recipe().batch_size * phase().accumulate);
   }
 
@@ -59,6 +58,8 @@ class RangeTest {
     const std::stop_callback asked(stop, [&] { ended.request_stop(); });
     if (!fit_head(parts_.network, recipe().head, parts_.train, recipe().batch_size, progress(), ended.get_token()))
       return curve_;
+    if (!parts_.ask_teacher(progress(), ended.get_token())) return curve_;
+    loss_ = parts_.training_loss();
     parts_.start_head(order(0).front(), progress(), ended.get_token());
     parts_.network.train();
     for (std::uint64_t epoch = 0; !ended.stop_requested(); ++epoch)
