@@ -1,6 +1,7 @@
 #include "graft/tune/run_plan.h"
 
 #include <gtest/gtest.h>
+#include <torch/script.h>
 
 #include "graft/train/recipe.h"
 #include "support/fixture_backbones.h"
@@ -72,6 +73,16 @@ TEST(RunPlan, AFitOfAllImagesAtOnceIsTimedToo) {
   const RunCost cost = plan_run(spec(small_recipe("linear"), ""));
   EXPECT_GT(cost.phases[0].training_s, 0);
   EXPECT_EQ(cost.phases[0].train.from_images, cost.phases[0].train.images);
+}
+
+TEST(RunPlan, ATeacherIsAskedAboutAFewPhotosAndCounted) {
+  test::TemporaryFolder folder;
+  torch::jit::Module teacher("Teacher");
+  teacher.define("def forward(self, x):\n  return x.mean([2, 3])[:, :2]");
+  teacher.save((folder / "teacher.pt").string());
+  Json recipe = small_recipe("probe");
+  recipe["distill"] = {{"teacher", (folder / "teacher.pt").string()}};
+  EXPECT_GT(plan_run(spec(recipe, "")).total(), 0);
 }
 
 }  // namespace

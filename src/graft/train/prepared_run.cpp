@@ -114,10 +114,11 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
     teacher_.emplace(spec.recipe.distill, dataset.classes, recipe_.input, device, spec.environment.trust);
 }
 
-bool PreparedRun::ask_teacher(const FrozenProgress& progress, const std::stop_token& stop) {
+bool PreparedRun::ask_teacher(const FrozenProgress& progress, const std::stop_token& stop, std::size_t first) {
   if (!teacher_) return true;
-  const auto& samples = train.samples();
+  auto samples = train.samples();
   message_(c10::str(teacher_->summary(), ": looks at each of the ", samples.size(), " training photos once"));
+  samples.resize(std::min(samples.size(), first));
   const at::Tensor logits = teacher_->logits(samples, recipe_.batch_size, progress, stop);
   if (logits.size(0) < std::ssize(samples)) return false;
   distillation_ = {recipe_.distill.alpha, recipe_.distill.temperature, logits};
@@ -200,13 +201,16 @@ void PreparedRun::end_phase() {
   if (val_engines) val_engines->trained_above(network.boundary());
 }
 
-at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::stop_token& stop) {
+bool PreparedRun::keeps_val_features() const {
   const bool float32 =
       network.device().is_cpu() && (val_engines || recipe_.precision == "fp32" || !has_fast_bfloat16());
   const auto trains_backbone = [](const TrainSelection& selection) { return !selection.backbone.empty(); };
-  if (!float32 || std::ranges::any_of(selections, trains_backbone)) return {};
+  return float32 && val.keeps() && std::ranges::none_of(selections, trains_backbone);
+}
+
+at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::stop_token& stop) {
   val.prepare(network.backbone(), row_uses(selections.size() - 1));
-  if (!val.keeps()) return {};
+  if (!keeps_val_features()) return {};
   std::vector<at::Tensor> rows;
   val.for_each_batch(
       batches_in_order(val.samples().size(), recipe_.batch_size), 0,

@@ -1,6 +1,7 @@
 #pragma once
 #include <c10/core/Device.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -47,7 +48,8 @@ class PreparedRun {
 
   /// Lets the recipe's teacher, if there is one, look at the training images, once a run. False when a stop was asked
   /// for.
-  bool ask_teacher(const FrozenProgress& progress, const std::stop_token& stop);
+  /// @param first  so many of them alone, for an estimate
+  bool ask_teacher(const FrozenProgress& progress, const std::stop_token& stop, std::size_t first = SIZE_MAX);
   /// What the training images are held against; a teacher must have been asked.
   TrainingLoss training_loss() const;
   /// The tensors that the run may change.
@@ -56,8 +58,9 @@ class PreparedRun {
   /// How frozen layers and those that train are computed; a run that goes on with these computes the same bits.
   Json ways() const;
   void use_ways(const Json& ways);
-  /// float [N, num_features] of the validation images, where they are kept in float32 and no phase trains the backbone;
-  /// else undefined, as after a stop.
+  /// Whether the last phase keeps the features of the validation images in float32, and no phase trains the backbone.
+  bool keeps_val_features() const;
+  /// These, float [N, num_features]; undefined where there are none, as after a stop.
   at::Tensor val_features(const FrozenProgress& progress, const std::stop_token& stop);
   /// Forgets what was computed with layers that the phase has trained.
   void end_phase();
@@ -87,7 +90,7 @@ class PreparedRun {
   std::size_t phase_ = 0;
   double filled_before_ = 0;  // filling_seconds() when the phase began
   bool told_caching_ = false;
-  std::optional<Teacher> teacher_;             // until it was asked
+  std::optional<Teacher> teacher_;  // until it was asked
   Distillation distillation_;
 };
 

@@ -184,7 +184,7 @@ class RunTiming {
                                          [this](const SkippedImage& image) {
                                            if (listener_.skipped_image) listener_.skipped_image(image);
                                          }});
-    const double seconds = watch.seconds();
+    const double seconds = watch.seconds() + teaching();
     const auto source = [&](const Augmentation& augmentation) {
       return ImageSource{{}, recipe().input, augmentation, recipe().batch_size, thread_count()};
     };
@@ -192,6 +192,17 @@ class RunTiming {
     val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}));
     train_->searching = val_->searching = [this] { return searched_; };
     return seconds;
+  }
+
+  /// For as many photos as a step takes, and so for all.
+  double teaching() {
+    if (!recipe().distill.distills()) return 0;
+    std::int64_t most = 0;
+    for (const auto& phase : recipe().phases) most = std::max(most, recipe().batch_size * phase.accumulate);
+    const auto images = parts_->train.samples().size(), asked = std::min(images, static_cast<std::size_t>(most));
+    const Stopwatch watch;
+    parts_->ask_teacher([](std::size_t, std::size_t) {}, {}, asked);
+    return watch.seconds() * static_cast<double>(images) / static_cast<double>(asked);
   }
 
   PhaseCost in_phase(std::size_t index, std::size_t unchanged) {
@@ -222,7 +233,7 @@ class RunTiming {
   /// Of the weights that the run starts with, measured on a few images and counted for all.
   double exporting() {
     const auto measured = [&](const Dataset& dataset) {
-      return dataset.of(Split::kVal).size() + dataset.of(Split::kTest).size();
+      return (parts_->keeps_val_features() ? 0 : dataset.of(Split::kVal).size()) + dataset.of(Split::kTest).size();
     };
     Dataset few = parts_->dataset;
     std::size_t left = kExported;
