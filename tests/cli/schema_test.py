@@ -29,6 +29,8 @@ WRONG = (
     {"backbone": {"pool": {"max": {"p": 3}}}},
     {"head": [{"whiten": "lda"}, {"linear": "classes"}]},
     {"input": {"std": [1, 1, 0]}},
+    {"input": {"whiten": "lda"}},
+    {"input": {"whiten": [[1, 0, 0], [0, 1, 0]]}},
     {"data": {"val": 1}},
     {"data": {"batch_size": "32"}},
     {"data": {"balance": {"effective": {"beta": 1}}}},
@@ -88,6 +90,8 @@ RIGHT = (
     {"task": "multi_label", "loss": {"bce": {"pos_weight": "balanced"}}, "stop": {"metric": "micro_f1"}},
     {"task": "regression", "stop": {"metric": "r2"}},
     {"task": "ordinal", "data": {"classes": ["low", "high"]}},
+    {"input": {"whiten": "pca"}},
+    {"input": {"whiten": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}},
     {"input": {"size": 512}, "data": {"augment": {"transforms": [{"random_crop": {"padding": 300}}]}}},
     {"data": {"balance": {"effective": {"beta": 0}}, "augment": {"keep": ["color"]}}},
     {"data": {"augment": {"transforms": ["horizontal_flip", {"random_rotation": {"degrees": [-9, 9], "fill": 255}}]}}},
@@ -136,6 +140,14 @@ class SchemaTest(program.ProgramTest):
             with self.subTest(recipe=recipe):
                 self.assertEqual(is_taken, number >= len(WRONG))
                 self.assertEqual(self.validator.is_valid(recipe), is_taken)
+
+    def test_recipes_among_the_examples(self):
+        recipes = list((ROOT / "examples").glob("*.json"))
+        self.assertIn("elpv.json", [file.name for file in recipes])
+        for number, file in enumerate(recipes):
+            recipe = json.loads(file.read_text())
+            self.validator.validate(recipe)
+            self.assertTrue(self.is_taken(number, recipe), file.name)
 
     def test_what_must_be_given_is_required(self):
         rotation = {"data": {"augment": {"transforms": [{"random_rotation": {"fill": 1}}]}}}
