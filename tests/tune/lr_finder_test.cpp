@@ -78,7 +78,7 @@ TEST(LrFinder, StepsAtTheRatesOfTheRangeUntilTheLossDiverges) {
   EXPECT_FALSE(calm.diverged());
 
   torch::jit::Module teacher("Teacher");
-  teacher.define("def forward(self, x):\n  return x.mean([2, 3])[:, :2]");
+  teacher.define("def forward(self, x):\n  return x.mean([2, 3])[:, :2]\n");
   teacher.save((folder / "teacher.pt").string());
   spec.recipe.distill.teacher = folder / "teacher.pt";
   EXPECT_NE(find_lr(spec, 0, {.end_lr = 1e-6, .num_iter = 12}).points().back().loss, calm.points().back().loss);

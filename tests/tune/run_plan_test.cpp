@@ -78,7 +78,7 @@ TEST(RunPlan, AFitOfAllImagesAtOnceIsTimedToo) {
 TEST(RunPlan, ATeacherIsAskedAboutAFewPhotosAndCounted) {
   test::TemporaryFolder folder;
   torch::jit::Module teacher("Teacher");
-  teacher.define("def forward(self, x):\n  return x.mean([2, 3])[:, :2]");
+  teacher.define("def forward(self, x):\n  return x.mean([2, 3])[:, :2]\n");
   teacher.save((folder / "teacher.pt").string());
   Json recipe = small_recipe("probe");
   recipe["distill"] = {{"teacher", (folder / "teacher.pt").string()}};
