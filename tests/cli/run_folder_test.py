@@ -44,7 +44,7 @@ class RunFolderTest(program.ProgramTest):
         best = self.metrics["best"]
         self.assertEqual(best["phase"], "probe")
         self.assertTrue([record for record in self.history if record["best"]][-1]["epoch"] == best["epoch"])
-        self.assertEqual(best["val"], self.answer("evaluate", self.out / "model.pt", self.data))
+        self.assert_same_figures(best["val"], self.answer("evaluate", self.out / "model.pt", self.data))
         self.assertNotIn("test", best)
         self.assertEqual(self.metrics["last"], self.history[-1])
 
@@ -115,8 +115,8 @@ class RunFolderTest(program.ProgramTest):
         self.assertEqual({name.partition("/")[0] for name in last}, {"network", "state.json"})
 
 
-class StageRatesTest(program.ProgramTest):
-    def test_each_stage_has_its_rate(self):
+class FinetunedTest(program.ProgramTest):
+    def test_each_stage_has_its_rate_and_all_photos_go_through_the_file(self):
         run = self.folder / "run"
         phase = {"epochs": 1, "train": ["head", "last:2"], "optimizer": {"sgd": {"lr": 0.01}}, "layer_lr_decay": 0.5}
         recipe = self.write_json("recipe.json", {"input": {"size": 32}, "phases": [phase]})
@@ -125,6 +125,8 @@ class StageRatesTest(program.ProgramTest):
         stages = self.answer("inspect", backbone("tiny_cnn.scripted"), "--size", 32)["stages"]
         self.assertEqual(record["lr"], {"head": 0.01, stages[-1]: 0.005, stages[-2]: 0.0025})
         self.assertEqual(run_state.curves(run), curves_of([record]))
+        best = json.loads((run / "metrics.json").read_text())["best"]
+        self.assertEqual(best["val"], self.answer("evaluate", run / "model.pt", PHOTOS))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ class TaskTest(program.ProgramTest):
         self.measured = self.answer("evaluate", self.model, self.table)
         self.assertEqual(self.measured["images"], len(rows))
         best = json.loads((self.run_folder / "metrics.json").read_text())["best"]
-        self.assertEqual(best["val"], self.measured)
+        self.assert_same_figures(best["val"], self.measured)
         return rows, photos, alone["classes"], numpy.array(alone["probabilities"])
 
     def assert_figures(self, **expected):
