@@ -91,7 +91,7 @@ class TeacherTest : public testing::Test {
   /// A TorchScript file of a network that answers normalised images x.
   std::filesystem::path network(const std::string& answer) {
     torch::jit::Module module("Network");
-    module.define("def forward(self, x):\n  return " + answer);
+    module.define("def forward(self, x):\n  return " + answer + "\n");
     module.save((folder_ / "network.pt").string());
     return folder_ / "network.pt";
   }
