@@ -34,6 +34,7 @@ Json to_json(const PhaseCost& phase) {
           {"bytes", phase.bytes},
           {"rows_to_compute", phase.train.from_images + phase.val.from_images},
           {"decoding_s", phase.decoding()},
+          {"engines_s", phase.engines_s},
           {"frozen_s", phase.layers()},
           {"training_s", phase.training_s},
           {"validation_s", phase.validation_s},

@@ -53,6 +53,8 @@ class TimedImages {
     rows_ = pass(below);
     cost.frozen_s = std::max(0.0, seconds_ - cost.decode_s);
     if (to < boundary) rows_ = raise(above), cost.above_s = seconds_;
+    const double all_rounds = idle(set_.samples().size()) / idle(source_.samples.size());
+    for (double* each : {&cost.decode_s, &cost.frozen_s, &cost.above_s}) *each *= all_rounds;
     return cost;
   }
 
@@ -66,6 +68,14 @@ class TimedImages {
   }
 
  private:
+  /// How many times as long it takes as with workers that all have batches to the end.
+  double idle(std::size_t images) const {
+    const auto workers = static_cast<std::size_t>(source_.workers);
+    const std::size_t size = std::min(images, static_cast<std::size_t>(source_.batch_size));
+    const std::size_t batches = (images + size - 1) / size, rounds = (batches + workers - 1) / workers;
+    return static_cast<double>(rounds * workers * size) / static_cast<double>(images);
+  }
+
   /// How many rows the phase computes.
   void count(ImagesCost& cost, const Phase& phase, std::size_t boundary, std::size_t unchanged) {
     const KeepPlan& kept = set_.kept();
@@ -232,30 +242,46 @@ class RunTiming {
 
   /// Of the weights that the run starts with, measured on a few images and counted for all.
   double exporting() {
-    const auto measured = [&](const Dataset& dataset) {
-      return (parts_->keeps_val_features() ? 0 : dataset.of(Split::kVal).size()) + dataset.of(Split::kTest).size();
-    };
+    const Dataset few = with_few_to_measure();
+    const auto val = few.of(Split::kVal);
+    const Backbone& backbone = parts_->network.backbone();
+    at::Tensor features;
+    if (parts_->keeps_val_features())
+      features = example_rows(backbone, backbone.last_boundary(), val, recipe().input).narrow(0, 0, std::ssize(val));
+    const auto file = folder_.path() / "model.pt";
+    const auto tensors = copy_tensors(parts_->tensors());
+    const Stopwatch watch;
+    export_model(
+        {recipe(), spec_.backbone_facts, few, tensors, parts_->network, "fp32", spec_.environment.trust, features},
+        file, [](const std::string&) {});
+    const double exported = watch.seconds();
+    auto left = parts_->dataset.of(Split::kTest).size();
+    if (!features.defined()) left += parts_->val.samples().size() - val.size();
+    return exported + static_cast<double>(left) * predicting(file);
+  }
+
+  /// Without the test images and with a few of validation.
+  Dataset with_few_to_measure() const {
     Dataset few = parts_->dataset;
     std::size_t left = kExported;
     std::erase_if(few.samples, [&](const Sample& sample) {
       if (sample.split != Split::kVal) return sample.split == Split::kTest;
       return left == 0 || left-- == 0;
     });
-    const auto file = folder_.path() / "model.pt";
-    const auto tensors = copy_tensors(parts_->tensors());
-    const Stopwatch watch;
-    export_model({recipe(), spec_.backbone_facts, few, tensors, parts_->network, "fp32", spec_.environment.trust}, file,
-                 [](const std::string&) {});
-    const double exported = watch.seconds();
-    const Predictor predictor = Predictor::load(file, "cpu", spec_.environment.trust);
-    const auto samples = some_of(parts_->val.samples(), 8 * static_cast<std::size_t>(2 * thread_count()));
-    const Stopwatch images;
-    probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
-    const double each = images.seconds() / static_cast<double>(samples.size());
-    return exported + each * static_cast<double>(measured(parts_->dataset) - measured(few));
+    return few;
   }
 
-  static constexpr std::size_t kExported = 8;
+  /// Seconds an image of the exported file.
+  double predicting(const std::filesystem::path& file) const {
+    const Predictor predictor = Predictor::load(file, "cpu", spec_.environment.trust);
+    const auto images = static_cast<std::size_t>(2 * thread_count()) * predictor.batch_size();
+    const auto samples = some_of(parts_->val.samples(), images);
+    const Stopwatch watch;
+    probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+    return watch.seconds() / static_cast<double>(samples.size());
+  }
+
+  static constexpr std::size_t kExported = 8;  // as many as example_rows gives
 
   RunSpec spec_;
   PlanListener listener_;

@@ -7,8 +7,10 @@
 #include "graft/core/random.h"
 #include "graft/optim/clip.h"
 #include "graft/train/checkpoint.h"
+#include "graft/train/diagnosis.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/full_batch.h"
+#include "graft/train/run_folder.h"
 #include "graft/train/stopwatch.h"
 #include "graft/train/task.h"
 #include "graft/train/training_samples.h"
@@ -25,7 +27,13 @@ at::Tensor repeated(const at::Tensor& rows, std::int64_t count) {
 class PhaseSteps {
  public:
   PhaseSteps(PreparedRun& parts, const Recipe& recipe, std::size_t phase)
-      : parts_(parts), recipe_(recipe), index_(phase), before_(copy_tensors(parts.tensors())) {}
+      : parts_(parts), recipe_(recipe), index_(phase), before_(copy_tensors(parts.tensors())) {
+    const auto counts = parts.dataset.class_counts(Split::kTrain);
+    const EpochBatches batches(recipe.balance, parts.train.samples(), counts,
+                               recipe.batch_size * recipe.phases[phase].accumulate);
+    steps_per_epoch_ = batches.steps();
+    diagnosis_.begin_phase(recipe, phase, parts.network, std::ssize(counts), steps_per_epoch_);
+  }
   PhaseSteps(const PhaseSteps&) = delete;
   PhaseSteps& operator=(const PhaseSteps&) = delete;
   ~PhaseSteps() { restore_tensors(parts_.tensors(), before_, "network"); }
@@ -37,7 +45,7 @@ class PhaseSteps {
     penalty_.emplace(phase().penalty, optimizer_->groups(), parts_.pretrained);
     const std::int64_t images = std::ssize(parts_.train.samples());
     const std::int64_t size = std::min(images, recipe_.batch_size * phase().accumulate);
-    if (phase().average.averages()) average_.emplace(phase().average, parts_.tensors(), images / size);
+    if (phase().average.averages()) average_.emplace(phase().average, parts_.tensors(), steps_per_epoch_);
     parts_.network.train();
     const at::Tensor batch = repeated(rows, size);
     // A last step of fewer images takes less: counted in images.
@@ -53,25 +61,32 @@ class PhaseSteps {
     const at::Tensor batch = repeated(rows, size);
     at::Tensor answers;
     const double batches = static_cast<double>(phase().epochs * images) / static_cast<double>(size);
-    const double forward = time_of(batches, [&](std::int64_t) {
-      const at::Tensor outputs = parts_.network.logits(batch.clone()).to(at::kCPU, at::kFloat);
+    const double forward = time_of(batches, [&](std::int64_t i) {
+      const at::Tensor features = parts_.network.features(batch.clone());
+      diagnosis_.see_features(features, i * size % images);
+      const at::Tensor outputs = parts_.network.head().forward({features}).toTensor().to(at::kCPU, at::kFloat);
       answers = parts_.answer.forward({outputs}).toTensor();
     });
     const at::Tensor all = repeated(answers, images), labels = labels_of(parts_.val.samples());
     return forward + time_of(static_cast<double>(phase().epochs), [&](std::int64_t) {
+             parts_.network.train();
+             parts_.network.eval();
              task_row(recipe_.task).measure(all, labels, parts_.dataset.classes, {recipe_.stop.metric});
            });
   }
 
-  /// One of an epoch, and of the phase's end; the best epochs are written once more.
+  /// After each epoch, before the first and after the last; the best epochs are not written once more.
   double saving(const std::filesystem::path& folder) {
+    const RunFolder files(folder);
     Checkpoint checkpoint;
     checkpoint.state = Json::object();
     checkpoint.put("network", parts_.tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
     if (average_) checkpoint.put("average", average_->tensors());
-    return time_of(static_cast<double>(phase().epochs) + 1,
-                   [&](std::int64_t) { save_checkpoint(folder / "last.pt", checkpoint); });
+    return time_of(static_cast<double>(phase().epochs) + 2, [&](std::int64_t) {
+      save_checkpoint(folder / "last.pt", checkpoint);
+      files.write_history(Json::array());
+    });
   }
 
  private:
@@ -80,11 +95,13 @@ class PhaseSteps {
   void take(std::int64_t step, at::Tensor activations) {
     const at::Tensor index = at::arange(activations.size(0));
     const Mixing mixing{recipe_.mix, recipe_.seed, index_, recipe_.input.size};
-    take_gradient({parts_.network, *optimizer_, loss_, *penalty_, recipe_.batch_size},
-                  mixing.of_activations(step, std::move(activations)), mixing.at(step).rows(index),
-                  derive_seed(recipe_.seed, "dropout", index_, static_cast<std::uint64_t>(step)));
+    diagnosis_.see_loss(take_gradient({parts_.network, *optimizer_, loss_, *penalty_, recipe_.batch_size},
+                                      mixing.of_activations(step, std::move(activations)), mixing.at(step).rows(index),
+                                      derive_seed(recipe_.seed, "dropout", index_, static_cast<std::uint64_t>(step))));
+    diagnosis_.before_update(optimizer_->groups(), step % steps_per_epoch_);
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step({phase().optimizer.lr(), {}});
+    diagnosis_.after_update(optimizer_->groups());
     if (average_) average_->update(step + 1);
   }
 
@@ -106,6 +123,9 @@ class PhaseSteps {
   const Recipe& recipe_;
   std::size_t index_;
   std::map<std::string, at::Tensor> before_;
+  std::int64_t steps_per_epoch_ = 1;
+  Json found_ = Json::object();
+  Diagnosis diagnosis_{found_, [](const std::string&) {}};
   TrainingLoss loss_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Penalty> penalty_;
