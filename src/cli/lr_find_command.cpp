@@ -5,6 +5,8 @@
 #include "console.h"
 #include "format.h"
 #include "graft/core/error.h"
+#include "graft/core/files.h"
+#include "graft/report/lr_page.h"
 #include "graft/train/event_text.h"
 #include "graft/tune/lr_finder.h"
 #include "run_options.h"
@@ -17,6 +19,7 @@ struct LrFindOptions {
   RunOptions run;
   LrRange range;
   std::size_t phase = 1;
+  std::filesystem::path report;  ///< "" none
 };
 
 /// Smoothed losses over the logarithm of the rate; V and S stand under the suggestions.
@@ -53,7 +56,18 @@ Json to_json(const LrCurve& curve, double valley, double steepest) {
           {"points", std::move(points)}};
 }
 
-LrCurve run_range_test(const LrFindOptions& options, bool json) {
+void write_page(const std::filesystem::path& file, const std::string& phase, const LrCurve& curve, double valley,
+                double steepest) {
+  LrResults results{.phase = phase, .valley = valley, .steepest = steepest};
+  for (const auto& point : curve.points()) {
+    results.lr.push_back(point.lr);
+    results.loss.push_back(point.loss);
+    results.smoothed.push_back(point.smoothed);
+  }
+  replace_file(file, lr_page(results));
+}
+
+LrCurve run_range_test(const LrFindOptions& options, const RunSpec& spec, bool json) {
   ProgressLine line;
   LrListener listener;
   listener.skipped_image = [&](const SkippedImage& image) {
@@ -68,8 +82,7 @@ LrCurve run_range_test(const LrFindOptions& options, bool json) {
   listener.step = [&](std::int64_t step, std::int64_t steps) {
     line.show("step", static_cast<std::size_t>(step), static_cast<std::size_t>(steps));
   };
-  return find_lr(make_spec(options.run, {.trust = options.run.trust}), options.phase - 1, options.range, listener,
-                 interrupted());
+  return find_lr(spec, options.phase - 1, options.range, listener, interrupted());
 }
 
 int run_lr_find(const LrFindOptions& options, bool json) {
@@ -77,12 +90,15 @@ int run_lr_find(const LrFindOptions& options, bool json) {
   if (range.end_lr <= range.start_lr)
     throw Error(
         {"--end-lr", fmt::format("is {}", range.end_lr), fmt::format("above --start-lr, {}", range.start_lr), ""});
-  const LrCurve curve = run_range_test(options, json);
+  const RunSpec spec = make_spec(options.run, {.trust = options.run.trust});
+  const LrCurve curve = run_range_test(options, spec, json);
   if (interrupted().stop_requested()) return kInterruptedStatus;
   const auto valley = curve.valley(range.num_iter), steepest = curve.steepest(range.num_iter);
   if (!valley || !steepest)
     throw Error({"range test", fmt::format("diverged after {} steps", curve.points().size()),
                  "a loss that falls before it diverges", "lower --start-lr, or raise --num-iter"});
+  if (!options.report.empty())
+    write_page(options.report, spec.recipe.phases[options.phase - 1].name, curve, *valley, *steepest);
   if (json) {
     print_json(to_json(curve, *valley, *steepest));
     return 0;
@@ -91,6 +107,7 @@ int run_lr_find(const LrFindOptions& options, bool json) {
   fmt::print("{}", format_table({{"suggestion", "lr", ""},
                                  {"valley", fmt::format("{:.2e}", *valley), "V: two thirds down the longest fall"},
                                  {"steepest", fmt::format("{:.2e}", *steepest), "S: where the loss falls fastest"}}));
+  if (!options.report.empty()) fmt::print("report: {}\n", options.report.string());
   return 0;
 }
 
@@ -108,9 +125,10 @@ void add_lr_find(CLI::App& program, Outcome& outcome) {
       ->check(CLI::PositiveNumber);
   command->add_option("--num-iter", options->range.num_iter, "steps at most (default 100)")
       ->check(CLI::Range(10, 100000));
+  command->add_option("--report", options->report, "HTML file for a page with the curve and the suggestions");
   command->add_flag("--json", outcome.json, "print the curve and the suggestions as JSON");
   command->footer(
-      "ends where the smoothed loss is four times its lowest; writes nothing to disk\n"
+      "ends where the smoothed loss is four times its lowest; writes nothing to disk but --report\n"
       "example: graft lr-find photos --backbone efficientnet_lite0 --preset finetune --phase 2");
   command->callback([options, &outcome] { outcome.exit_code = run_lr_find(*options, outcome.json); });
 }

@@ -36,6 +36,12 @@ class LrFindTest(program.ProgramTest):
             self.assertIn(f"{name} ", shown)
         self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_draws_a_page_where_it_is_asked_for(self):
+        self.succeed(*self.find("--end-lr", 1e5, "--num-iter", 40, "--report", "lr.html"), cwd=self.folder)
+        page = (self.folder / "lr.html").read_text()
+        for word in ("phase &#39;probe&#39;", ">valley<", ">steepest<", "smoothed, learning rate"):
+            self.assertIn(word, page)
+
     def test_what_cannot_be_found_says_why(self):
         self.assert_failed(graft(*self.find("--preset", "linear")), "lbfgs")
         self.assert_failed(graft(*self.find("--phase", 2)), "phase 2")

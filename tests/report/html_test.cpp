@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <limits>
 
 #include "graft/report/line_chart.h"
+#include "graft/report/lr_page.h"
 
 namespace graft {
 namespace {
@@ -53,6 +55,19 @@ TEST(LineChart, DrawsWhatIsFiniteAndOnlyThat) {
   const std::string one_epoch = svg_of({"rate", {{"rate", {0.003}}}, {0}, /*logarithmic=*/true});
   EXPECT_THAT(one_epoch, Not(HasSubstr("nan")));
   EXPECT_THAT(one_epoch, Not(HasSubstr("inf")));
+}
+
+TEST(LineChart, PlacesMayBeRatesWithMarksAmongThem) {
+  const std::string page = lr_page({"<probe>", {1e-6, 1e-4, 1e-2}, {0.9, 0.5, 2}, {0.9, 0.7, 1.2}, 1e-4, 2e-4});
+  EXPECT_THAT(page, HasSubstr("phase &#39;&lt;probe&gt;&#39;"));
+  EXPECT_THAT(page, HasSubstr("smoothed, learning rate 0.0001: 0.7"));
+  for (const char* tick : {">1e-06<", ">1e-05<", ">0.0001<", ">0.001<", ">0.01<", ">valley<", ">steepest<"})
+    EXPECT_THAT(page, HasSubstr(tick));
+  const auto upright = [&](const std::string& name) {
+    const std::string text = page.substr(0, page.find(">" + name + "<"));
+    return std::stod(text.substr(text.rfind("x=\"") + 3));
+  };
+  EXPECT_NEAR(upright("steepest") - upright("valley"), (460 - 52 - 12 - 12) * std::log10(2) / 4, 0.11);
 }
 
 }  // namespace

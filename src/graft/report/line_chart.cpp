@@ -49,12 +49,50 @@ Axis value_axis(const LineChart& chart) {
 std::vector<double> ticks_of(const Axis& axis) {
   if (!axis.logarithmic) return ticks_between(axis.low, axis.high);
   std::vector<double> ticks;
-  const double decades = std::round(std::log10(axis.high / axis.low)), step = std::max(1.0, std::ceil(decades / 6));
-  for (double i = 0; i <= decades; i += step) ticks.push_back(axis.low * std::pow(10, i));
+  const double first = std::ceil(std::log10(axis.low) - 1e-9), last = std::log10(axis.high) + 1e-9;
+  const double step = std::max(1.0, std::ceil((last - first) / 6));
+  for (double i = first; i <= last; i += step) ticks.push_back(std::pow(10, i));
   return ticks;
 }
 
-void draw_grid(std::ostream& out, const LineChart& chart, const Axis& x, const Axis& y, std::size_t epochs) {
+double place(const LineChart& chart, std::size_t index) {
+  return chart.places.values.empty() ? static_cast<double>(index + 1) : chart.places.values.at(index);
+}
+
+std::string place_text(const LineChart& chart, double where) {
+  return chart.places.values.empty() ? fixed(where, 0) : short_number(where);
+}
+
+Axis place_axis(const LineChart& chart) {
+  std::size_t count = 1;
+  for (const auto& series : chart.series) count = std::max(count, series.values.size());
+  const double first = place(chart, 0), last = place(chart, count - 1), from = kLeft + 6, to = kWidth - kRight - 6;
+  if (count == 1) return {first - 0.5, first + 0.5, from, to};
+  return {first, last, from, to, chart.places.logarithmic};
+}
+
+void draw_upright(std::ostream& out, double at) {
+  out << "<line class=\"phase\" x1=\"" << fixed(at, 1) << "\" x2=\"" << fixed(at, 1) << "\" y1=\"" << fixed(kTop, 0)
+      << "\" y2=\"" << fixed(kHeight - kBottom, 0) << "\"></line>\n";
+}
+
+void draw_places(std::ostream& out, const LineChart& chart, const Axis& x) {
+  const bool counted = chart.places.values.empty();
+  for (const double tick : ticks_of(x))
+    if (!counted || tick == std::floor(tick))
+      out << "<text class=\"tick\" text-anchor=\"middle\" x=\"" << fixed(x(tick), 1) << "\" y=\""
+          << fixed(kHeight - kBottom + 16, 0) << "\">" << place_text(chart, tick) << "</text>\n";
+  for (const std::size_t start : chart.phase_starts)
+    if (start > 0) draw_upright(out, x(static_cast<double>(start) + 0.5));
+  double label = kTop;
+  for (const auto& mark : chart.marks) {
+    draw_upright(out, x(mark.place));
+    out << "<text class=\"tick\" x=\"" << fixed(x(mark.place) + 4, 1) << "\" y=\"" << fixed(label += 12, 0) << "\">"
+        << escape_html(mark.name) << "</text>\n";
+  }
+}
+
+void draw_grid(std::ostream& out, const LineChart& chart, const Axis& y) {
   for (const double tick : ticks_of(y)) {
     const std::string at = fixed(y(tick), 1);
     out << "<line class=\"grid\" x1=\"" << fixed(kLeft, 0) << "\" x2=\"" << fixed(kWidth - kRight, 0) << "\" y1=\""
@@ -62,29 +100,20 @@ void draw_grid(std::ostream& out, const LineChart& chart, const Axis& x, const A
         << "\" y=\"" << fixed(y(tick) + 4, 1) << "\">"
         << (chart.percent ? short_number(100 * tick) + " %" : short_number(tick)) << "</text>\n";
   }
-  for (const double tick : ticks_between(1, static_cast<double>(epochs)))
-    if (tick == std::floor(tick))
-      out << "<text class=\"tick\" text-anchor=\"middle\" x=\"" << fixed(x(tick), 1) << "\" y=\""
-          << fixed(kHeight - kBottom + 16, 0) << "\">" << fixed(tick, 0) << "</text>\n";
-  for (const std::size_t start : chart.phase_starts)
-    if (start > 0) {
-      const std::string at = fixed(x(static_cast<double>(start) + 0.5), 1);
-      out << "<line class=\"phase\" x1=\"" << at << "\" x2=\"" << at << "\" y1=\"" << fixed(kTop, 0) << "\" y2=\""
-          << fixed(kHeight - kBottom, 0) << "\"></line>\n";
-    }
 }
 
 void draw_series(std::ostream& out, const LineChart& chart, std::size_t index, const Axis& x, const Axis& y) {
   const Series& series = chart.series[index];
   std::ostringstream points, path;
-  for (std::size_t epoch = 0; epoch < series.values.size(); ++epoch) {
-    const double value = series.values[epoch];
+  for (std::size_t i = 0; i < series.values.size(); ++i) {
+    const double value = series.values[i], where = place(chart, i);
     if (!shows(chart, value)) continue;
-    const std::string at_x = fixed(x(static_cast<double>(epoch + 1)), 1), at_y = fixed(y(value), 1);
+    const std::string at_x = fixed(x(where), 1), at_y = fixed(y(value), 1);
     path << at_x << "," << at_y << " ";
     points << "<circle cx=\"" << at_x << "\" cy=\"" << at_y << "\" r=\"" << (series.values.size() > 40 ? 1.5 : 3)
-           << "\"><title>" << escape_html(series.name) << ", epoch " << epoch + 1 << ": "
-           << (chart.percent ? percent(value) : short_number(value)) << "</title></circle>";
+           << "\"><title>" << escape_html(series.name) << ", " << escape_html(chart.places.name) << " "
+           << place_text(chart, where) << ": " << (chart.percent ? percent(value) : short_number(value))
+           << "</title></circle>";
   }
   out << "<g class=\"series" << index + 1 << "\"><polyline points=\"" << path.str() << "\"></polyline>" << points.str()
       << "</g>\n";
@@ -108,18 +137,16 @@ std::vector<double> ticks_between(double low, double high) {
 }
 
 std::string svg_of(const LineChart& chart) {
-  std::size_t epochs = 1;
-  for (const auto& series : chart.series) epochs = std::max(epochs, series.values.size());
-  const double last = static_cast<double>(epochs);
-  const Axis x{epochs == 1 ? 0.5 : 1, epochs == 1 ? 1.5 : last, kLeft + 6, kWidth - kRight - 6};
-  const Axis y = value_axis(chart);
+  const Axis x = place_axis(chart), y = value_axis(chart);
   std::ostringstream out;
   out << "<figure class=\"chart\"><figcaption>" << escape_html(chart.title);
   for (std::size_t i = 0; chart.series.size() > 1 && i < chart.series.size(); ++i)
     out << " <span class=\"key key" << i + 1 << "\">" << escape_html(chart.series[i].name) << "</span>";
   out << "</figcaption>\n<svg viewBox=\"0 0 " << fixed(kWidth, 0) << " " << fixed(kHeight, 0)
-      << "\" role=\"img\" aria-label=\"" << escape_html(chart.title) << " by epoch\">\n";
-  draw_grid(out, chart, x, y, epochs);
+      << "\" role=\"img\" aria-label=\"" << escape_html(chart.title) << " by " << escape_html(chart.places.name)
+      << "\">\n";
+  draw_grid(out, chart, y);
+  draw_places(out, chart, x);
   for (std::size_t i = 0; i < chart.series.size(); ++i) draw_series(out, chart, i, x, y);
   out << "</svg></figure>\n";
   return out.str();

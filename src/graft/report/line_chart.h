@@ -6,7 +6,20 @@ namespace graft {
 
 struct Series {
   std::string name;
-  std::vector<double> values;  ///< one an epoch; what is not finite is left out
+  std::vector<double> values;  ///< one a place; what is not finite is left out
+};
+
+/// Where the values of a chart stand, from left to right.
+struct Places {
+  std::string name = "epoch";
+  std::vector<double> values{};  ///< rising; none: 1, 2, 3 …
+  bool logarithmic = false;
+};
+
+/// A place that is pointed out.
+struct Mark {
+  std::string name;
+  double place;
 };
 
 struct LineChart {
@@ -15,6 +28,8 @@ struct LineChart {
   std::vector<std::size_t> phase_starts;  ///< epochs, from 0, with which phases begin
   bool logarithmic = false;
   bool percent = false;
+  Places places{};
+  std::vector<Mark> marks{};
 };
 
 /// The chart as an SVG that stands within HTML. Its colors are the page's.

@@ -1,5 +1,7 @@
 #include "graft/report/page_style.h"
 
+#include "graft/report/html.h"
+
 namespace graft {
 
 const char* const kPageStyle = R"(
@@ -63,5 +65,13 @@ polyline { fill: none; stroke-width: 2; stroke-linejoin: round; }
   .facts th { padding-right: 12px; } .photos { grid-template-columns: 1fr 1fr; } }
 @media print { body { background: none; } section { break-inside: avoid; } }
 )";
+
+std::string html_page(const std::string& title, const std::string& note, const std::string& body) {
+  const std::string name = escape_html(title);
+  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+         name + " \u2013 Graft</title>\n<style>" + kPageStyle + "</style>\n</head>\n<body>\n<h1>" + name +
+         "</h1>\n<p class=\"note\">" + escape_html(note) + "</p>\n" + body + "</body>\n</html>\n";
+}
 
 }  // namespace graft
