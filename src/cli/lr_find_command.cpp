@@ -58,7 +58,7 @@ Json to_json(const LrCurve& curve, double valley, double steepest) {
 
 void write_page(const std::filesystem::path& file, const std::string& phase, const LrCurve& curve, double valley,
                 double steepest) {
-  LrResults results{.phase = phase, .valley = valley, .steepest = steepest};
+  LrResults results{phase, {}, {}, {}, valley, steepest};
   for (const auto& point : curve.points()) {
     results.lr.push_back(point.lr);
     results.loss.push_back(point.loss);
