@@ -102,6 +102,9 @@ TEST_F(RowStoreTest, RoomIsMadeByWhatWasUsedLongestAgo) {
   std::filesystem::last_write_time(folder_ / "s/old/in_use", now - std::chrono::hours(2));
   std::filesystem::last_write_time(folder_ / "s/new/in_use", now - std::chrono::hours(1));
   EXPECT_TRUE(make_room(folder_ / "s", 1));
+  // What is there of a store already is a part of what it will take.
+  EXPECT_TRUE(
+      make_room(folder_ / "s", room_for_row_stores(folder_ / "s") - 1000, {folder_ / "s/old", folder_ / "s/new"}));
   EXPECT_EQ(list_row_stores(folder_ / "s").size(), 2U);
   EXPECT_EQ(list_row_stores(folder_ / "s")[0].about.at("of"), "old");
   const RowStore in_use(folder_ / "s/new", {1}, {});

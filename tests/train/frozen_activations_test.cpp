@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <fstream>
+
+#include "graft/core/error.h"
 #include "support/fixture_backbones.h"
 #include "support/temporary_folder.h"
 
@@ -83,13 +86,39 @@ TEST_F(FrozenActivationsTest, KnowsWhatAnEarlierRunHasLeftAndMakesNoRoomForAnEst
   FrozenActivations estimate = activations({.memory = 1U << 30U, .stores = folder / "stores", .looks_only = true});
   estimate.prepare(backbone_, {{features, 2}});
   EXPECT_TRUE(estimate.kept().on_disk);
-  EXPECT_EQ(estimate.stored(features, 0), 0U);
+  EXPECT_EQ(estimate.stored(features), (std::vector<std::size_t>{0}));
   EXPECT_FALSE(std::filesystem::exists(folder / "stores"));
   run.prepare(backbone_, {{features, 2}});
   std::size_t computed = 0;
   epoch(run, computed);
-  EXPECT_EQ(estimate.stored(features, 0), samples_.size());
-  EXPECT_EQ(estimate.stored(features, 1), 0U);
+  EXPECT_EQ(estimate.stored(features), (std::vector<std::size_t>{samples_.size()}));
+}
+
+TEST_F(FrozenActivationsTest, ARunThatGoesOnKeepsWhatItKeptWhateverRoomThereIsNow) {
+  test::TemporaryFolder folder;
+  const std::vector<RowUse> read_once{{backbone_.last_boundary(), 1}};
+  FrozenActivations first = activations({.memory = 1U << 30U, .stores = folder / "stores"});
+  first.prepare(backbone_, read_once);
+  EXPECT_TRUE(first.kept().in_memory && first.kept().on_disk);
+  FrozenActivations later = activations({.memory = 1U << 30U});
+  later.prepare(backbone_, read_once);
+  EXPECT_FALSE(later.keeps());
+  later.prepare(backbone_, read_once, read_keep_plan(to_json(first.kept())));
+  EXPECT_TRUE(later.kept().in_memory);
+  EXPECT_FALSE(later.kept().on_disk);
+  KeepPlan on_disk_alone = first.kept();
+  on_disk_alone.in_memory = false;
+  EXPECT_THROW(later.prepare(backbone_, read_once, on_disk_alone), Error);
+}
+
+TEST_F(FrozenActivationsTest, StoresAreNoBusinessOfRunsThatUseNone) {
+  test::TemporaryFolder folder;
+  for (const char* keep : {"off", "memory"}) {
+    FrozenActivations set = activations({.keep = keep, .memory = 1U << 30U, .stores = folder / "stores"});
+    std::filesystem::create_directories(folder / "stores/broken");
+    std::ofstream(folder / "stores/broken/about.json") << "no JSON";
+    EXPECT_NO_THROW(set.prepare(backbone_, {{backbone_.last_boundary(), 2}})) << keep;
+  }
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ TEST(RunCost, SaysWhatKeepingSavesInTheUnitOfTheWhole) {
   EXPECT_EQ(text(2), where + "saves 27 s of 32");
   cost.epochs = 1;
   EXPECT_EQ(text(2), where + "saves nothing in this run");
-  cost.train.frozen_s = 0;
+  cost.train.from_images = 0;
   EXPECT_EQ(text(2), where + "known from an earlier run");
 }
 

@@ -163,12 +163,13 @@ std::uintmax_t room_for_row_stores(const fs::path& folder) {
   return (fs::space(there).available + bytes_of(list_row_stores(folder))) / 2;
 }
 
-bool make_room(const fs::path& folder, std::uintmax_t bytes) {
+bool make_room(const fs::path& folder, std::uintmax_t bytes, const std::set<fs::path>& stores) {
   fs::create_directories(folder);
-  const auto stores = list_row_stores(folder);
   const std::uintmax_t budget = room_for_row_stores(folder);
-  std::uintmax_t taken = bytes_of(stores);
-  for (auto store = stores.begin(); store != stores.end() && taken + bytes > budget; ++store)
+  auto others = list_row_stores(folder);
+  std::erase_if(others, [&](const StoredRows& store) { return stores.contains(store.folder); });
+  std::uintmax_t taken = bytes_of(others);
+  for (auto store = others.begin(); store != others.end() && taken + bytes > budget; ++store)
     if (remove_row_store(store->folder)) taken -= store->bytes;
   return taken + bytes <= budget;
 }

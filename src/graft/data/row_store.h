@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -65,7 +66,9 @@ std::vector<StoredRows> list_row_stores(const std::filesystem::path& folder);
 bool remove_row_store(const std::filesystem::path& folder);
 /// Bytes that stores may take: half of the room that there is without any.
 std::uintmax_t room_for_row_stores(const std::filesystem::path& folder);
-/// Whether stores of `bytes` more fit into that room. Removes stores used longest ago until they do.
-bool make_room(const std::filesystem::path& folder, std::uintmax_t bytes);
+/// Whether stores that will take `bytes` in all fit into that room. Removes others, used longest ago, until they do.
+/// @param stores  their folders; some may be there already
+bool make_room(const std::filesystem::path& folder, std::uintmax_t bytes,
+               const std::set<std::filesystem::path>& stores = {});
 
 }  // namespace graft

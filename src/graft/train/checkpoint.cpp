@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kState = "state.json";
 constexpr const char* kFormatKey = "graft_checkpoint";
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 
 at::Tensor bytes_of(const std::string& text) {
   return torch::from_blob(const_cast<char*>(text.data()), {static_cast<std::int64_t>(text.size())}, at::kByte).clone();

@@ -24,26 +24,40 @@ FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) {
   return engines_->part(*backbone_, from, to, source_.samples, source_.samples.size() * passes_);
 }
 
-void FrozenActivations::prepare(const Backbone& backbone, const std::vector<RowUse>& phases) {
-  backbone_ = &backbone;
-  boundary_ = phases.front().boundary;
+bool FrozenActivations::has_room(const KeepPlan& plan) const {
+  return options_.looks_only ||
+         make_room(options_.stores, plan.bytes, {store_folder(plan.boundary), store_folder(plan.shared)});
+}
+
+KeepPlan FrozenActivations::decide(const std::vector<RowUse>& phases) const {
+  const bool may_be_on_disk = !options_.stores.empty() && (options_.keep == "auto" || options_.keep == "disk");
   KeepQuestion question{.keep = options_.keep,
                         .images = source_.samples.size(),
                         .views = views(),
                         .phases = phases,
-                        .row_bytes = [&](std::size_t at) { return row_bytes(backbone, at); },
+                        .row_bytes = [this](std::size_t at) { return row_bytes(*backbone_, at); },
                         .memory = options_.memory,
-                        .disk = options_.stores.empty() ? 0 : room_for_row_stores(options_.stores)};
-  keep_ = plan_keeping(question);
-  if (keep_.on_disk && !options_.looks_only && !make_room(options_.stores, keep_.bytes)) {
-    question.disk = 0;
-    keep_ = plan_keeping(question);
-  }
-  if (options_.keep == "disk" && boundary_ > 0 && !keep_.on_disk)
-    throw Error({"cache.activations",
-                 c10::str("is \"disk\", and there is no room for ",
-                          (question.images * keep_.views * row_bytes(backbone, boundary_) >> 20) + 1, " MB"),
-                 "room in '" + options_.stores.string() + "'", "\"auto\" computes them anew every epoch"});
+                        .disk = may_be_on_disk ? room_for_row_stores(options_.stores) : 0};
+  const KeepPlan plan = plan_keeping(question);
+  if (!plan.on_disk || has_room(plan)) return plan;
+  question.disk = 0;
+  return plan_keeping(question);
+}
+
+void FrozenActivations::prepare(const Backbone& backbone, const std::vector<RowUse>& phases,
+                                const std::optional<KeepPlan>& decided) {
+  backbone_ = &backbone;
+  boundary_ = phases.front().boundary;
+  keep_ = decided ? *decided : decide(phases);
+  if (decided && keep_.on_disk && (options_.stores.empty() || !has_room(keep_))) keep_.on_disk = false;
+  const bool must_be_on_disk = options_.keep == "disk" && boundary_ > 0;
+  if ((must_be_on_disk && !keep_.on_disk) || (decided && decided->keeps() && !keep_.keeps()))
+    throw Error(
+        {"cache.activations",
+         c10::str("is \"", options_.keep, "\", and there is no room for ",
+                  (source_.samples.size() * keep_.views * row_bytes(backbone, keep_.boundary) >> 20) + 1, " MB"),
+         "room in '" + options_.stores.string() + "'",
+         decided ? "the run has kept them there so far" : "\"auto\" computes them anew every epoch"});
   passes_ = keeps() ? keep_.views : static_cast<std::size_t>(phases.front().epochs);
   computed_ = raised_ = 0;
 }
@@ -81,11 +95,14 @@ std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) cons
   return std::make_shared<RowStore>(store_folder(boundary), backbone_->crossing_sizes(boundary), about);
 }
 
-std::size_t FrozenActivations::stored(std::size_t boundary, std::uint64_t view) const {
-  if (!keep_.on_disk || boundary == 0 || !std::filesystem::exists(store_folder(boundary))) return 0;
+std::vector<std::size_t> FrozenActivations::stored(std::size_t boundary) const {
+  std::vector<std::size_t> found(keep_.views, 0);
+  if (!keep_.on_disk || boundary == 0 || !std::filesystem::exists(store_folder(boundary))) return found;
   const auto store = store_at(boundary);
-  return static_cast<std::size_t>(std::ranges::count_if(
-      source_.samples, [&](const Sample& sample) { return store->has(ActivationCache::name_of(sample.hash, view)); }));
+  for (std::uint64_t view = 0; view < found.size(); ++view)
+    for (const auto& sample : source_.samples)
+      if (store->has(ActivationCache::name_of(sample.hash, view))) ++found[view];
+  return found;
 }
 
 std::optional<ImagesCost> FrozenActivations::measured() const {

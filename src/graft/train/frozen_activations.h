@@ -40,12 +40,15 @@ class FrozenActivations {
 
   /// Prepares for a phase, the first of `phases`; what is kept for it may serve those after it. Views kept at
   /// boundaries above which the phases so far have trained are dropped.
+  /// @param decided  what an earlier process of the run has decided for the phase, for a run that goes on: where there
+  /// was room for it, augmentation draws and layers are split as they were
   /// @throws Error when they must be kept on disk and there is no room
-  void prepare(const Backbone& backbone, const std::vector<RowUse>& phases);
+  void prepare(const Backbone& backbone, const std::vector<RowUse>& phases,
+               const std::optional<KeepPlan>& decided = std::nullopt);
   const KeepPlan& kept() const { return keep_; }
   bool keeps() const { return keep_.keeps(); }
-  /// How many images of a view an earlier run has left at a boundary.
-  std::size_t stored(std::size_t boundary, std::uint64_t view) const;
+  /// How many images of each view of the phase an earlier run has left at a boundary.
+  std::vector<std::size_t> stored(std::size_t boundary) const;
   /// What the phase costs by what its first view has taken; nothing where no rows were computed yet.
   std::optional<ImagesCost> measured() const;
   /// Seconds that computing kept views has taken so far.
@@ -69,6 +72,9 @@ class FrozenActivations {
     double each() const { return seconds / static_cast<double>(rows); }
   };
   using Between = std::pair<std::size_t, std::size_t>;
+
+  KeepPlan decide(const std::vector<RowUse>& phases) const;
+  bool has_room(const KeepPlan& plan) const;
 
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }

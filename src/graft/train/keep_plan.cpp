@@ -87,6 +87,16 @@ class Keeping {
 
 }  // namespace
 
+Json to_json(const KeepPlan& plan) {
+  return {{"in_memory", plan.in_memory}, {"on_disk", plan.on_disk}, {"boundary", plan.boundary},
+          {"shared", plan.shared},       {"views", plan.views},     {"bytes", plan.bytes}};
+}
+
+KeepPlan read_keep_plan(const Json& json) {
+  return {json.at("in_memory"), json.at("on_disk"), json.at("boundary"),
+          json.at("shared"),    json.at("views"),   json.at("bytes")};
+}
+
 KeepPlan plan_keeping(const KeepQuestion& question) { return Keeping(question).plan(); }
 
 }  // namespace graft

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "graft/core/json.h"
+
 namespace graft {
 
 /// What a phase reads: the rows of one view an epoch, at its boundary.
@@ -37,6 +39,8 @@ struct KeepPlan {
 
   bool keeps() const { return in_memory || on_disk; }
 };
+Json to_json(const KeepPlan& plan);
+KeepPlan read_keep_plan(const Json& json);
 
 /// Rows are kept at the phase's boundary, and at the shallowest boundary of all phases, where they fit; else at the
 /// deepest earlier boundary where they do. Under "auto" none that are read once, unless on disk for later runs.

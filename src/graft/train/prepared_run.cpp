@@ -151,12 +151,21 @@ std::vector<RowUse> PreparedRun::row_uses(std::size_t phase) const {
 }
 
 void PreparedRun::begin_phase(std::size_t phase) {
-  phase_ = phase;
   network.select(selections[phase], recipe_.phases[phase].batch_norm);
-  for (FrozenActivations* activations : {&train, &val}) activations->prepare(network.backbone(), row_uses(phase));
+  prepare_rows(phase);
   if (network.boundary() < network.backbone().last_boundary()) choose_step_format(phase);
-  filled_before_ = filling_seconds();
   told_caching_ = false;
+}
+
+void PreparedRun::prepare_rows(std::size_t phase) {
+  const auto known = kept_.find(phase);
+  const auto decided = [&](KeepPlan KeptRows::*set) {
+    return known == kept_.end() ? std::nullopt : std::optional(known->second.*set);
+  };
+  train.prepare(network.backbone(), row_uses(phase), decided(&KeptRows::train));
+  val.prepare(network.backbone(), row_uses(phase), decided(&KeptRows::val));
+  kept_[phase] = {train.kept(), val.kept()};
+  phase_ = phase;
 }
 
 void PreparedRun::choose_step_format(std::size_t phase) {
@@ -168,11 +177,14 @@ void PreparedRun::choose_step_format(std::size_t phase) {
 }
 
 Json PreparedRun::ways() const {
-  Json formats = Json::object();
+  Json formats = Json::object(), kept = Json::object();
+  for (const auto& [phase, rows] : kept_)
+    kept[std::to_string(phase)] = {{"train", to_json(rows.train)}, {"val", to_json(rows.val)}};
   for (const auto& [phase, format] : formats_) formats[std::to_string(phase)] = to_string(format);
   return {{"train", engines.plans()},
           {"val", val_engines ? val_engines->plans() : Json::array()},
-          {"steps", std::move(formats)}};
+          {"steps", std::move(formats)},
+          {"kept", std::move(kept)}};
 }
 
 void PreparedRun::use_ways(const Json& ways) {
@@ -180,6 +192,8 @@ void PreparedRun::use_ways(const Json& ways) {
   if (val_engines) val_engines->use_plans(ways.at("val"));
   for (const auto& [phase, name] : ways.at("steps").items())
     formats_[std::stoul(phase)] = step_format(name.get<std::string>());
+  for (const auto& [phase, rows] : ways.at("kept").items())
+    kept_[std::stoul(phase)] = {read_keep_plan(rows.at("train")), read_keep_plan(rows.at("val"))};
 }
 
 void PreparedRun::start_head(const std::vector<std::int64_t>& images,
@@ -205,11 +219,12 @@ bool PreparedRun::keeps_val_features() const {
   const bool float32 =
       network.device().is_cpu() && (val_engines || recipe_.precision == "fp32" || !has_fast_bfloat16());
   const auto trains_backbone = [](const TrainSelection& selection) { return !selection.backbone.empty(); };
-  return float32 && val.keeps() && std::ranges::none_of(selections, trains_backbone);
+  return float32 && val.kept().in_memory && std::ranges::none_of(selections, trains_backbone);
 }
 
 at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::stop_token& stop) {
-  val.prepare(network.backbone(), row_uses(selections.size() - 1));
+  const std::size_t last = selections.size() - 1;
+  if (phase_ != last) prepare_rows(last);  // of a run that goes on with its export
   if (!keeps_val_features()) return {};
   std::vector<at::Tensor> rows;
   val.for_each_batch(
@@ -219,7 +234,8 @@ at::Tensor PreparedRun::val_features(const FrozenProgress& progress, const std::
 }
 
 std::string PreparedRun::plan_text() const {
-  if (!train.keeps()) return "frozen layers run anew every epoch";
+  if (!train.keeps())
+    return c10::str("frozen layers run anew every epoch", val.keeps() ? ", on validation photos once" : "");
   const bool whole = train.kept().boundary == network.boundary();
   return c10::str("frozen layers run once", recipe_.augment.empty() ? "" : " a view",
                   whole ? "" : ", those behind " + kept_at() + " anew every epoch",
@@ -242,11 +258,11 @@ std::string PreparedRun::caching_text(double seconds) {
   };
   PhaseCost cost;
   cost.kept_at = kept_at();
-  cost.epochs = recipe_.phases[phase_].epochs;
+  cost.epochs = recipe_.phases[*phase_].epochs;
   cost.bytes = train.kept().bytes + val.kept().bytes;
   cost.train = measured(train, val);
   cost.val = measured(val, train);
-  cost.training_s = static_cast<double>(cost.epochs) * (seconds - (filling_seconds() - filled_before_));
+  cost.training_s = static_cast<double>(cost.epochs) * seconds;
   return graft::caching_text(cost);
 }
 

@@ -72,7 +72,7 @@ class PreparedRun {
   /// How the frozen layers of the phase are computed, for people.
   std::string plan_text() const;
   /// After an epoch: what is kept where and what that saves, once a phase; "" where nothing is kept or it was said.
-  /// @param seconds  that the epoch has taken in this process
+  /// @param seconds  that the epoch has taken in this process, but for computing what is kept
   std::string caching_text(double seconds);
   /// Boundaries where rows of the phase are kept, for people; "" where none are.
   std::string kept_at() const;
@@ -82,13 +82,17 @@ class PreparedRun {
  private:
   /// What this phase and all later ones read.
   std::vector<RowUse> row_uses(std::size_t phase) const;
+  void prepare_rows(std::size_t phase);
   void choose_step_format(std::size_t phase);
 
   const Recipe& recipe_;  // of the spec
   std::function<void(const std::string&)> message_;
   std::map<std::size_t, StepFormat> formats_;  // by phase
-  std::size_t phase_ = 0;
-  double filled_before_ = 0;  // filling_seconds() when the phase began
+  struct KeptRows {
+    KeepPlan train, val;
+  };
+  std::map<std::size_t, KeptRows> kept_;  // by phase
+  std::optional<std::size_t> phase_;      // that has begun last
   bool told_caching_ = false;
   std::optional<Teacher> teacher_;  // until it was asked
   Distillation distillation_;

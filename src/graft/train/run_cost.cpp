@@ -85,7 +85,7 @@ std::string caching_text(const PhaseCost& phase) {
   text << "caching at " << phase.kept_at << ": " << (phase.bytes + kMegabyte - 1) / kMegabyte << " MB";
   const double whole = phase.without_keeping(), saved = whole - phase.total();
   const auto [unit, seconds] = unit_for(whole);
-  if (phase.train.frozen_s + phase.val.frozen_s == 0) return std::move(text).str() + ", known from an earlier run";
+  if (phase.train.computed() + phase.val.computed() == 0) return std::move(text).str() + ", known from an earlier run";
   if (saved <= 0) return std::move(text).str() + ", saves nothing in this run";
   text << std::fixed << std::setprecision(whole / seconds < 10 ? 1 : 0) << ", saves " << saved / seconds << unit
        << " of " << whole / seconds;

@@ -18,6 +18,7 @@ struct ImagesCost {
   double frozen_s = 0;           ///< a row: layers from the images to where rows are kept, or to the phase's boundary
   double above_s = 0;            ///< a row: layers from the earlier boundary on
 
+  std::int64_t computed() const { return from_images + from_shared; }
   double decoding() const { return static_cast<double>(from_images) * decode_s; }
   double layers() const;
   /// Seconds for both if every epoch computed all rows from images.
@@ -53,12 +54,12 @@ struct RunCost {
   double without_keeping() const;
 };
 
-/// {"start_s", "phases": [{…}], "features_s", "epochs_s", "export_s", "total_s", "without_keeping_s"}, the names of
-/// metrics.json's "timing" where it has the same.
+/// {"start_s", "phases": [{…}], "features_s", "epochs_s", "export_s", "total_s", "without_keeping_s"}: as in
+/// metrics.json's "timing", but that features_s has what computes rows that are not kept, too.
 Json to_json(const RunCost& cost);
 
-/// "caching at blocks.5: 61 MB, saves 9 min of 11": of what the phase would take with nothing kept. Where no row has a
-/// price, all were known.
+/// "caching at blocks.5: 61 MB, saves 9 min of 11": of what the phase would take with nothing kept. Where no row is
+/// computed, all were known.
 std::string caching_text(const PhaseCost& phase);
 
 }  // namespace graft

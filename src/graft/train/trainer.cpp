@@ -182,13 +182,15 @@ class Trainer::Run {
     if (progress_.at_start()) parts().start_head(epoch_order().front(), frozen_progress(), stop_);
     while (progress_.epoch < phase().epochs && !out_of_patience()) {
       const Stopwatch watch;
+      const double filled = parts().filling_seconds();
       schedule_ = make_schedule(phase().schedule, phase().optimizer.lr(),
                                 {phase().epochs, steps_per_epoch_, measured_so_far()});
       const bool trained = phase().optimizer.full_batch() ? train_on_all() : train_epoch();
       const auto metrics = trained ? validate() : std::nullopt;
       progress_.epoch_seconds += watch.seconds();
       if (!metrics) return stopped();
-      if (const auto caching = parts().caching_text(watch.seconds()); !caching.empty()) message(caching);
+      const double filling = parts().filling_seconds() - filled;
+      if (const auto caching = parts().caching_text(watch.seconds() - filling); !caching.empty()) message(caching);
       record_epoch(*metrics);
       progress_.start_epoch(progress_.epoch + 1);
       save();

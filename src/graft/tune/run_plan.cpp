@@ -83,9 +83,12 @@ class TimedImages {
       cost.from_images = cost.images * phase.epochs;
       return;
     }
+    std::map<std::size_t, std::vector<std::size_t>> stored;
+    for (const std::size_t at : {kept.shared, kept.boundary})
+      if (at <= unchanged) stored.try_emplace(at, set_.stored(at));
     const auto missing = [&](std::size_t at, std::uint64_t view) -> std::int64_t {
       if (view < known_[at]) return 0;
-      return cost.images - (at <= unchanged ? static_cast<std::int64_t>(set_.stored(at, view)) : 0);
+      return cost.images - (stored.contains(at) ? static_cast<std::int64_t>(stored[at].at(view)) : 0);
     };
     for (std::uint64_t view = 0; view < kept.views; ++view) {
       const auto here = missing(kept.boundary, view);
