@@ -157,8 +157,8 @@ void add_inspect(CLI::App& program, Outcome& outcome) {
   add_trust_flag(*command, options->trust);
   command->add_flag("--json", outcome.json, "print it as JSON");
   command->footer(
-      "examples: graft inspect efficientnet_lite0 --train head last:2\n"
-      "          graft inspect efficientnet_lite0 --plan photos --preset finetune");
+      "example: graft inspect efficientnet_lite0 --train head last:2\n"
+      "example: graft inspect efficientnet_lite0 --plan photos --preset finetune");
   command->callback([options, &outcome] { run_inspect(*options, outcome.json); });
 }
 
