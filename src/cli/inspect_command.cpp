@@ -158,7 +158,7 @@ void add_inspect(CLI::App& program, Outcome& outcome) {
   command->add_flag("--json", outcome.json, "print it as JSON");
   command->footer(
       "example: graft inspect efficientnet_lite0 --train head last:2\n"
-      "         graft inspect efficientnet_lite0 --plan photos --preset finetune");
+      "example: graft inspect efficientnet_lite0 --plan photos --preset finetune");
   command->callback([options, &outcome] { run_inspect(*options, outcome.json); });
 }
 

@@ -105,11 +105,13 @@ class PhaseSteps {
     if (average_) average_->update(step + 1);
   }
 
-  /// On as many rows as there are images: those at hand with noise, so that no two are the same.
+  /// On as many rows as there are images: those at hand, which are from all over them, so that most labels fit, with
+  /// noise, so that no two are the same.
   double on_all(const at::Tensor& rows) {
     const torch::NoGradGuard no_grad;
     seed_torch(recipe_.seed);
-    at::Tensor features = repeated(rows, std::ssize(parts_.train.samples()));
+    const std::int64_t images = std::ssize(parts_.train.samples());
+    at::Tensor features = rows.index_select(0, at::arange(images).mul(rows.size(0)).floor_divide(images));
     features = features + kNoise * features.std() * at::randn_like(features);
     const Stopwatch watch;
     train_full_batch(parts_.network.head(), recipe_.head, {features, loss_.targets, loss_.weights}, loss_.loss, phase(),
