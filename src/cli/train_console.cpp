@@ -22,6 +22,10 @@ void TrainConsole::on_frozen_progress(std::size_t done, std::size_t total) {
   if (!quiet_) progress_.show("frozen layers", done, total);
 }
 
+void TrainConsole::on_teacher_progress(std::size_t done, std::size_t total) {
+  if (!quiet_) progress_.show("teacher", done, total);
+}
+
 void TrainConsole::on_step(std::int64_t step, std::int64_t steps) {
   if (!quiet_) progress_.show("step", static_cast<std::size_t>(step), static_cast<std::size_t>(steps));
 }

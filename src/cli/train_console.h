@@ -16,6 +16,7 @@ class TrainConsole : public Observer {
   void on_skipped_image(const SkippedImage& image) override;
   void on_phase(const PhaseRecord& phase) override;
   void on_frozen_progress(std::size_t done, std::size_t total) override;
+  void on_teacher_progress(std::size_t done, std::size_t total) override;
   void on_step(std::int64_t step, std::int64_t steps) override;
   void on_epoch(const EpochRecord& epoch) override;
 

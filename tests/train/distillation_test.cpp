@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <set>
 
 #include "graft/artifact/artifact.h"
@@ -89,10 +90,10 @@ TEST(DistillSpec, WhatIsWrittenReadsBackTheSameAndMistakesAreNamed) {
 class TeacherTest : public testing::Test {
  protected:
   /// A TorchScript file of a network that answers normalised images x.
-  std::filesystem::path network(const std::string& answer) {
+  std::filesystem::path network(const std::string& answer, const torch::jit::ExtraFilesMap& extra_files = {}) {
     torch::jit::Module module("Network");
     module.define("def forward(self, x):\n  return " + answer + "\n");
-    module.save((folder_ / "network.pt").string());
+    module.save((folder_ / "network.pt").string(), extra_files);
     return folder_ / "network.pt";
   }
 
@@ -109,18 +110,21 @@ class TeacherTest : public testing::Test {
     return folder_ / "artifact.pt";
   }
 
-  at::Tensor logits(const std::filesystem::path& file, const std::string& sha256 = "", int size = 48) {
+  static Teacher teacher(const std::filesystem::path& file, const std::string& sha256 = "", int size = 48) {
     DistillSpec spec{file, sha256};
     InputSpec input;
     input.size = size;
-    const Teacher teacher(spec, {"glass", "paper"}, input, at::kCPU, Trust::kScan);
+    Teacher found(spec, {"glass", "paper"}, input, at::kCPU, Trust::kScan);
     EXPECT_EQ(spec.sha256.size(), 64U);
-    return teacher.logits(samples_, 7,
-                          [&](std::size_t done, std::size_t total) {
-                            told_.push_back(done);
-                            EXPECT_EQ(total, samples_.size());
-                          },
-                          {});
+    return found;
+  }
+
+  at::Tensor logits(const std::filesystem::path& file, const std::string& sha256 = "", int size = 48) {
+    const auto tell = [&](std::size_t done, std::size_t total) {
+      told_.push_back(done);
+      EXPECT_EQ(total, samples_.size());
+    };
+    return teacher(file, sha256, size).logits(samples_, 7, tell, {});
   }
 
   std::string mistake(const std::filesystem::path& file, const std::string& sha256 = "") {
@@ -148,6 +152,38 @@ TEST_F(TeacherTest, SeesEachImageAsTheRecipesInputMakesIt) {
   EXPECT_THAT(told_, testing::ElementsAre(7, 14, 21, 24));
 }
 
+/// Notes what the thread allocates.
+class Allocations : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t, c10::Device) override {
+    bytes_.push_back(bytes);
+  }
+  bool memoryProfilingEnabled() const override { return true; }
+  auto of(std::int64_t bytes) const { return std::ranges::count(bytes_, bytes); }
+
+ private:
+  std::vector<std::int64_t> bytes_;
+};
+
+TEST_F(TeacherTest, AnswersAreGatheredInOnePlaceUntilAStop) {
+  const auto file = network("x.mean([2, 3])[:, :2]");
+  const at::Tensor whole = logits(file);
+  const auto allocations = std::make_shared<Allocations>();
+  const c10::DebugInfoGuard noted(c10::DebugInfoKind::PROFILER_STATE, allocations);
+  std::stop_source stop;
+  std::int64_t last = 0;
+  const at::Tensor found = teacher(file).logits(
+      samples_, 7,
+      [&](std::size_t done, std::size_t) {
+        EXPECT_EQ(allocations->of(whole.numel() * 4), 1);
+        last = static_cast<std::int64_t>(done);
+        stop.request_stop();
+      },
+      stop.get_token());
+  EXPECT_LT(last, std::ssize(samples_));
+  EXPECT_TRUE(found.equal(whole.narrow(0, 0, last)));
+}
+
 TEST_F(TeacherTest, AnArtifactSeesItsOwnImagesAndItsClassesComeInTheDatasOrder) {
   const at::Tensor found = logits(artifact([](ArtifactMetadata&) {}));
   EXPECT_TRUE(found.equal(logits(folder_ / "run/model.pt", "", 224)));
@@ -158,7 +194,11 @@ TEST_F(TeacherTest, AnArtifactSeesItsOwnImagesAndItsClassesComeInTheDatasOrder) 
 
 TEST_F(TeacherTest, WhatCannotTeachIsAnErrorThatNamesTheKey) {
   const auto zeros = network("torch.zeros([x.size(0), 2]) * x.mean()");
+  const auto artifact_of = [&](const std::string& answer, int format) {
+    return network(answer, {{kMetadataFile, Json{{"graft_artifact", format}}.dump()}});
+  };
   EXPECT_EQ(mistake(zeros), "accepted");
+  EXPECT_EQ(mistake(network("(x.mean([2, 3])[:, :2] + 1).sigmoid()")), "accepted");
   const struct {
     std::string found, expected;
   } mistakes[] = {
@@ -171,6 +211,8 @@ TEST_F(TeacherTest, WhatCannotTeachIsAnErrorThatNamesTheKey) {
       {mistake(network("x.mean([2, 3])[:, :2].softmax(1)")), "answers with probabilities"},
       {mistake(network("x.reshape([1, 2])")), "fails on images [2, 3, 48, 48]"},
       {mistake(network("x.mean([2, 3])[:, :2] / (x.abs().sum([1, 2, 3]) < 1).float()[:, None]")), ".jpg' is no finite"},
+      {mistake(artifact_of("x", kArtifactFormat + 1)), "update Graft"},
+      {mistake(artifact_of("torch.from_file('/etc/passwd')", kArtifactFormat)), "from_file"},
       {mistake(artifact([](auto& data) { data.task = "multi_label"; })), "is for the task multi_label"},
       {mistake(artifact([](auto& data) {
          data.classes = {"glas", "paper"};

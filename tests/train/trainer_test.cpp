@@ -680,11 +680,11 @@ TEST(Trainer, AStudentAnswersAsItsTeacherWhateverItsLabelsSay) {
   EXPECT_EQ(load_artifact(run.folder / "model.pt").metadata.recipe["distill"]["teacher"], "model.pt");
 }
 
-/// Asks for a stop as soon as a number of images is told that the frozen layers, or a teacher, have computed.
-class StopAtImages : public Observer {
+/// Asks for a stop as soon as the teacher has looked at images.
+class StopAtTeacher : public Observer {
  public:
-  explicit StopAtImages(std::stop_source& stop) : stop_(stop) {}
-  void on_frozen_progress(std::size_t, std::size_t) override { stop_.request_stop(); }
+  explicit StopAtTeacher(std::stop_source& stop) : stop_(stop) {}
+  void on_teacher_progress(std::size_t, std::size_t) override { stop_.request_stop(); }
 
  private:
   std::stop_source& stop_;
@@ -703,7 +703,7 @@ TEST(Trainer, AStudentIsResumedBitIdenticalByTheSameTeacherAlone) {
   EXPECT_FALSE(first.run(stop.get_token()).finished);
   std::stop_source early;
   Trainer second = Trainer::resume(folder / "run");
-  second.add_observer(std::make_shared<StopAtImages>(early));
+  second.add_observer(std::make_shared<StopAtTeacher>(early));
   EXPECT_FALSE(second.run(early.get_token()).finished);
   std::filesystem::rename(folder / "teacher.pt", folder / "kept.pt");
   std::filesystem::copy(folder / "whole/model.pt", folder / "teacher.pt");
@@ -720,6 +720,11 @@ TEST(Trainer, AStudentIsResumedBitIdenticalByTheSameTeacherAlone) {
     return load_checkpoint(folder / run / "checkpoint/last.pt").under("network").at("head.linear_2.weight");
   };
   EXPECT_TRUE(last("run").equal(last("whole")));
+
+  // The export asks no teacher.
+  std::filesystem::remove(folder / "teacher.pt");
+  std::filesystem::remove(folder / "run/model.pt");
+  EXPECT_TRUE(Trainer::resume(folder / "run").run().finished);
 }
 
 TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {

@@ -8,11 +8,11 @@
 
 namespace graft {
 
-Artifact load_artifact(const std::filesystem::path& path, Trust trust) {
+Artifact load_artifact(const std::filesystem::path& path, Trust trust, const std::string& role) {
   std::map<std::string, std::string> extra{{kMetadataFile, ""}};
-  const std::string subject = "artifact '" + path.string() + "'";
+  const std::string subject = role + " '" + path.string() + "'";
   Artifact artifact;
-  artifact.module = load_torchscript(path, "artifact", trust, &extra);
+  artifact.module = load_torchscript(path, role, trust, &extra);
   if (extra[kMetadataFile].empty())
     throw Error({subject, "holds no graft.json: it was not exported by Graft", "a model.pt of graft train",
                  "graft inspect shows what it is"});

@@ -15,11 +15,12 @@ struct Artifact {
   ArtifactMetadata metadata;
 };
 
+/// @param role  what the file is to the reader, as for load_torchscript
 /// @throws Error when the file is no TorchScript, no artifact of Graft, damaged, or not to be trusted.
-Artifact load_artifact(const std::filesystem::path& path, Trust trust = Trust::kScan);
+Artifact load_artifact(const std::filesystem::path& path, Trust trust = Trust::kScan,
+                       const std::string& role = "artifact");
 
-/// Whether a TorchScript file carries the metadata of an artifact. `role` is what the file is to the reader, as for
-/// load_torchscript.
+/// Whether a TorchScript file carries the metadata of an artifact.
 /// @throws Error when it is no TorchScript file.
 bool is_artifact(const std::filesystem::path& path, const std::string& role);
 

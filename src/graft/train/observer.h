@@ -42,6 +42,8 @@ class Observer {
   virtual void on_phase(const PhaseRecord& /*phase*/) {}
   /// Images that have passed the frozen layers, of `total`.
   virtual void on_frozen_progress(std::size_t /*done*/, std::size_t /*total*/) {}
+  /// Images that the teacher has looked at, of `total`.
+  virtual void on_teacher_progress(std::size_t /*done*/, std::size_t /*total*/) {}
   virtual void on_step(std::int64_t /*step*/, std::int64_t /*steps*/) {}
   virtual void on_epoch(const EpochRecord& /*epoch*/) {}
 };

@@ -93,7 +93,8 @@ FrozenActivations::Options activation_options(const RunSpec& spec, const std::st
 
 }  // namespace
 
-PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener)
+PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener,
+                         std::size_t first_phase)
     : dataset(load_data(spec, listener)),
       answer(answer_module(dataset)),
       network(make_network(spec, dataset, device, listener)),
@@ -110,7 +111,7 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
       message_(listener.message) {
   if (std::ranges::any_of(recipe_.phases, [](const Phase& phase) { return phase.penalty.holds_to_pretrained(); }))
     pretrained = copy_tensors(tensors());
-  if (recipe_.distill.distills())
+  if (recipe_.distill.distills() && first_phase < recipe_.phases.size())
     teacher_.emplace(spec.recipe.distill, dataset.classes, recipe_.input, device, spec.environment.trust);
 }
 

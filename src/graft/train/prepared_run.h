@@ -28,9 +28,11 @@ class PreparedRun {
 
   /// @param spec  must outlive it; its recipe gets what it leaves to the data
   /// @param memory_given  bytes that kept activations may take; 0: half of what is free
+  /// @param first_phase   that it computes; behind the last one the teacher's file is not looked at
   /// @throws Error for whatever data, recipe or backbone can cause; every phase's globs are resolved, so that a mistake
   /// in the last phase shows before the first.
-  PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener);
+  PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_given, const Listener& listener,
+              std::size_t first_phase = 0);
   PreparedRun(const PreparedRun&) = delete;
   PreparedRun& operator=(const PreparedRun&) = delete;
 

@@ -78,7 +78,7 @@ Teacher::Teacher(DistillSpec& spec, std::vector<std::string> classes, const Inpu
 }
 
 void Teacher::load_artifact(const DistillSpec& spec, Trust trust) {
-  Artifact artifact = graft::load_artifact(spec.teacher, trust);
+  Artifact artifact = graft::load_artifact(spec.teacher, trust, kRole);
   if (const std::string task = to_string(Task::kSingleLabel); artifact.metadata.task != task)
     throw Error({subject_, "is for the task " + artifact.metadata.task, task + ", as the recipe's", ""});
   order_ = order_of(classes_, artifact.metadata.classes, subject_);
@@ -121,18 +121,18 @@ void Teacher::check_finite(const at::Tensor& rows, std::span<const Sample> sampl
 
 at::Tensor Teacher::logits(const std::vector<Sample>& samples, std::int64_t batch_size, const FrozenProgress& progress,
                            const std::stop_token& stop) const {
-  std::vector<at::Tensor> rows{at::empty({0, static_cast<std::int64_t>(classes_.size())})};
-  std::size_t done = 0;
+  const at::Tensor rows = at::empty({std::ssize(samples), std::ssize(classes_)});
+  std::int64_t done = 0;
   stream_activations(
       {samples, input_, {}, batch_size, thread_count()}, batches_in_order(samples.size(), batch_size),
       [](const Sample&) { return std::uint64_t{0}; }, [this](const at::Tensor& images) { return answer(images); },
       [&](std::size_t, const at::Tensor& batch) {
-        check_finite(batch, std::span(samples).subspan(done));
-        rows.push_back(batch);
-        progress(done += static_cast<std::size_t>(batch.size(0)), samples.size());
+        check_finite(batch, std::span(samples).subspan(static_cast<std::size_t>(done)));
+        rows.narrow(0, done, batch.size(0)).copy_(batch);
+        progress(static_cast<std::size_t>(done += batch.size(0)), samples.size());
       },
       stop);
-  return at::cat(rows);
+  return rows.narrow(0, 0, done);
 }
 
 }  // namespace graft

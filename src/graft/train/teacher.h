@@ -24,7 +24,8 @@ class Teacher {
   /// @param classes  of the data, in their order
   /// @param input    how images are made for a teacher that is no artifact, whose logits are in the order of `classes`
   /// @throws Error naming distill.teacher when the file is another one, cannot be loaded, is not to be trusted, is an
-  /// artifact for another task or other classes, or does not answer images with logits [N, classes]
+  /// artifact for another task or other classes, does not answer images with float [N, classes], or, being no artifact,
+  /// answers as a softmax does: other probabilities are taken for logits
   Teacher(DistillSpec& spec, std::vector<std::string> classes, const InputSpec& input, c10::Device device, Trust trust);
 
   /// What it is, for people.

@@ -75,6 +75,9 @@ class Trainer::Run {
   FrozenProgress frozen_progress() {
     return [this](std::size_t done, std::size_t total) { tell(&Observer::on_frozen_progress, done, total); };
   }
+  FrozenProgress teacher_progress() {
+    return [this](std::size_t done, std::size_t total) { tell(&Observer::on_teacher_progress, done, total); };
+  }
 
   void load() {
     set_thread_count(recipe().threads);
@@ -84,7 +87,8 @@ class Trainer::Run {
     prepared_.emplace(
         spec_, device, memory_,
         PreparedRun::Listener{[this](const std::string& text) { message(text); },
-                              [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); }});
+                              [this](const SkippedImage& image) { tell(&Observer::on_skipped_image, image); }},
+        progress_.phase);
     if (resumed_) restore();
   }
 
@@ -166,7 +170,7 @@ class Trainer::Run {
     if (phase().average.averages()) average_.emplace(phase().average, parts().tensors(), steps_per_epoch_);
     if (average_ && resumed_) average_->restore(resumed_->last.under("average"));
     resumed_.reset();
-    if (!parts().ask_teacher(frozen_progress(), stop_)) return false;
+    if (!parts().ask_teacher(teacher_progress(), stop_)) return false;
     loss_ = parts().training_loss();
     diagnosis_.begin_phase(recipe(), progress_.phase, parts().network, std::ssize(class_counts), steps_per_epoch_);
     tell(&Observer::on_phase,
