@@ -185,14 +185,14 @@ class RunTiming {
  private:
   const Recipe& recipe() const { return spec_.recipe; }
 
-  /// Photos are examined before: the run finds the index.
+  /// Photos are examined before: the run finds the index. That it is found here, a moment later, is not told.
   double start() {
     if (!spec_.environment.image_indexes.empty()) load_run_data(spec_, {});
     const Stopwatch watch;
     check_backbone_file(recipe());
     parts_.emplace(spec_, resolve_device(recipe().device), 0,
                    PreparedRun::Listener{[this](const std::string& text) {
-                                           if (listener_.message) listener_.message(text);
+                                           if (parts_ && listener_.message) listener_.message(text);
                                          },
                                          [this](const SkippedImage& image) {
                                            if (listener_.skipped_image) listener_.skipped_image(image);
