@@ -112,10 +112,10 @@ class PhaseSteps {
     seed_torch(recipe_.seed);
     const std::int64_t images = std::ssize(parts_.train.samples());
     at::Tensor features = rows.index_select(0, at::arange(images).mul(rows.size(0)).floor_divide(images));
-    features = features + kNoise * features.std() * at::randn_like(features);
+    features = (features + kNoise * features.std() * at::randn_like(features)).to(parts_.network.device());
+    const at::Tensor targets = loss_.targets.to(parts_.network.device());
     const Stopwatch watch;
-    train_full_batch(parts_.network.head(), recipe_.head, {features, loss_.targets, loss_.weights}, loss_.loss, phase(),
-                     {});
+    train_full_batch(parts_.network.head(), recipe_.head, {features, targets, loss_.weights}, loss_.loss, phase(), {});
     return watch.seconds();
   }
 
