@@ -147,6 +147,10 @@ BatchMix draw_mix(const MixSpec& spec, std::uint64_t seed, std::int64_t side) {
   return draws.happens(options.at("prob").get<double>()) ? row.draw(options, draws) : BatchMix{};
 }
 
+Mixing mixing_of(const Recipe& recipe, std::size_t phase) {
+  return {recipe.mix, recipe.seed, phase, recipe.input.size};
+}
+
 BatchMix Mixing::at(std::int64_t step) const {
   return draw_mix(spec, derive_seed(seed, "mix", phase, static_cast<std::uint64_t>(step)), side);
 }

@@ -70,5 +70,6 @@ struct Mixing {
   BatchChange of_images(std::int64_t first_step) const;
   at::Tensor of_activations(std::int64_t step, at::Tensor activations) const;
 };
+Mixing mixing_of(const Recipe& recipe, std::size_t phase);
 
 }  // namespace graft

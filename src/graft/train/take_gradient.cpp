@@ -42,13 +42,17 @@ at::Tensor TrainingLoss::operator()(const at::Tensor& logits, const MixedRows& r
   });
 }
 
-double take_gradient(const StepParts& parts, const at::Tensor& activations, const MixedRows& rows, std::uint64_t seed) {
-  if (!parts.optimizer.ascends()) return gradient_here(parts, activations, rows, seed);
-  const double value = gradient_here(parts, activations.clone(), rows, seed);
+double take_gradient(const StepParts& parts, const Mixing& mixing, std::int64_t step, at::Tensor activations,
+                     const at::Tensor& rows) {
+  const MixedRows mixed = mixing.at(step).rows(rows);
+  activations = mixing.of_activations(step, std::move(activations));
+  const auto seed = derive_seed(mixing.seed, "dropout", mixing.phase, static_cast<std::uint64_t>(step));
+  if (!parts.optimizer.ascends()) return gradient_here(parts, activations, mixed, seed);
+  const double value = gradient_here(parts, activations.clone(), mixed, seed);
   const auto buffers = parts.network.moving_buffers();
   const auto moved = copy_tensors(buffers);
   parts.optimizer.ascend();
-  const double nearby = gradient_here(parts, activations, rows, seed);
+  const double nearby = gradient_here(parts, activations, mixed, seed);
   restore_tensors(buffers, moved, "running statistics");
   return std::isfinite(nearby) ? value : nearby;
 }

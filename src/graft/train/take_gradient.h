@@ -35,10 +35,12 @@ struct StepParts {
 };
 
 /// Sets the gradients to those that a step of the optimizer asks for, penalty and all: taken once, or of sam twice.
-/// Running statistics follow the first pass alone, as if there were no second, and both draw the same.
-/// @param activations  of the images `rows`; may be written to
-/// @param seed  of what the network draws
+/// Running statistics follow the first pass alone, as if there were no second, and both draw the same: what the network
+/// draws goes by the mixing's seed and phase, and by the step.
+/// @param step  of the phase
+/// @param activations  of the images `rows`, int64 [N]; may be written to
 /// @returns the loss where the parameters stand, without the penalty; no finite number where one of them is none
-double take_gradient(const StepParts& parts, const at::Tensor& activations, const MixedRows& rows, std::uint64_t seed);
+double take_gradient(const StepParts& parts, const Mixing& mixing, std::int64_t step, at::Tensor activations,
+                     const at::Tensor& rows);
 
 }  // namespace graft

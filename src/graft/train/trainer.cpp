@@ -229,7 +229,7 @@ class Trainer::Run {
 
   /// Of the phase, counted from 0.
   std::int64_t step_of_phase() const { return progress_.epoch * steps_per_epoch_ + progress_.step; }
-  Mixing mixing() const { return {recipe().mix, recipe().seed, progress_.phase, recipe().input.size}; }
+  Mixing mixing() const { return mixing_of(recipe(), progress_.phase); }
 
   Batches epoch_order() const {
     return (*epoch_batches_)(
@@ -268,10 +268,8 @@ class Trainer::Run {
     const std::int64_t step = step_of_phase();
     const at::Tensor index = torch::tensor(rows);
     if (diagnosis_.wants_batch()) diagnosis_.see_batch(activations, loss_.targets.index_select(0, index));
-    const double value =
-        take_gradient({parts().network, *optimizer_, loss_, *penalty_, recipe().batch_size},
-                      mixing().of_activations(step, std::move(activations)), mixing().at(step).rows(index),
-                      derive_seed(recipe().seed, "dropout", progress_.phase, static_cast<std::uint64_t>(step)));
+    const double value = take_gradient({parts().network, *optimizer_, loss_, *penalty_, recipe().batch_size}, mixing(),
+                                       step, std::move(activations), index);
     if (!std::isfinite(value))
       throw not_finite(c10::str("phase '", phase().name, "' epoch ", progress_.epoch + 1, " step ", progress_.step + 1),
                        optimizer_->groups(), folder_.last_checkpoint());

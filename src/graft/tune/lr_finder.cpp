@@ -78,7 +78,7 @@ class RangeTest {
 
   Batches order(std::uint64_t epoch) const { return (*batches_)(derive_seed(recipe().seed, "order", index_, epoch)); }
 
-  Mixing mixing() const { return {recipe().mix, recipe().seed, index_, recipe().input.size}; }
+  Mixing mixing() const { return mixing_of(recipe(), index_); }
 
   FrozenProgress progress() const {
     return [this](std::size_t done, std::size_t total) {
@@ -89,10 +89,8 @@ class RangeTest {
   /// @returns whether there is another
   bool step(at::Tensor activations, const std::vector<std::int64_t>& rows) {
     const double lr = range_.at(steps_);
-    const double loss = take_gradient(
-        {parts_.network, *optimizer_, loss_, *penalty_, recipe().batch_size},
-        mixing().of_activations(steps_, std::move(activations)), mixing().at(steps_).rows(torch::tensor(rows)),
-        derive_seed(recipe().seed, "dropout", index_, static_cast<std::uint64_t>(steps_)));
+    const double loss = take_gradient({parts_.network, *optimizer_, loss_, *penalty_, recipe().batch_size}, mixing(),
+                                      steps_, std::move(activations), torch::tensor(rows));
     ++steps_;
     if (listener_.step) listener_.step(steps_, range_.num_iter);
     if (!curve_.add(lr, loss) || steps_ == range_.num_iter) return false;

@@ -93,11 +93,9 @@ class PhaseSteps {
   const Phase& phase() const { return recipe_.phases[index_]; }
 
   void take(std::int64_t step, at::Tensor activations) {
-    const at::Tensor index = at::arange(activations.size(0));
-    const Mixing mixing{recipe_.mix, recipe_.seed, index_, recipe_.input.size};
+    const at::Tensor rows = at::arange(activations.size(0));
     diagnosis_.see_loss(take_gradient({parts_.network, *optimizer_, loss_, *penalty_, recipe_.batch_size},
-                                      mixing.of_activations(step, std::move(activations)), mixing.at(step).rows(index),
-                                      derive_seed(recipe_.seed, "dropout", index_, static_cast<std::uint64_t>(step))));
+                                      mixing_of(recipe_, index_), step, std::move(activations), rows));
     diagnosis_.before_update(optimizer_->groups(), step % steps_per_epoch_);
     clip_gradients(phase().clip, optimizer_->groups());
     optimizer_->step({phase().optimizer.lr(), {}});
