@@ -56,6 +56,16 @@ void stream_activations(const ImageSource& source, const Batches& batches,
   OrderedParallel<at::Tensor>::run(batches.size(), source.workers, load_batch, consume, stop);
 }
 
+void stream_rows(const Batches& batches, int workers,
+                 const std::function<at::Tensor(const std::vector<std::int64_t>&)>& rows_of, const FrozenPart& part,
+                 const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop) {
+  const auto run_batch = [&](std::size_t batch) {
+    const torch::NoGradGuard no_grad;
+    return part(rows_of(batches[batch]));
+  };
+  OrderedParallel<at::Tensor>::run(batches.size(), workers, run_batch, consume, stop);
+}
+
 ActivationCache::ActivationCache(const std::vector<Sample>& samples, std::vector<std::int64_t> sizes,
                                  std::shared_ptr<RowStore> store, bool in_memory)
     : sizes_(std::move(sizes)), store_(std::move(store)), in_memory_(in_memory) {

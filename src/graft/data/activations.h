@@ -48,6 +48,13 @@ void stream_activations(const ImageSource& source, const Batches& batches,
                         const std::function<void(std::size_t batch, at::Tensor activations)>& consume,
                         const std::stop_token& stop = {}, const BatchChange& change = {});
 
+/// Runs `part` over rows that are there already, and hands over the results as stream_activations does.
+/// @param rows_of  gives what goes in, [n, …] of images; called from several threads
+void stream_rows(const Batches& batches, int workers,
+                 const std::function<at::Tensor(const std::vector<std::int64_t>& images)>& rows_of,
+                 const FrozenPart& part, const std::function<void(std::size_t batch, at::Tensor rows)>& consume,
+                 const std::stop_token& stop = {});
+
 /// 0 … count - 1 in order, cut into batches.
 Batches batches_in_order(std::size_t count, std::int64_t batch_size);
 

@@ -91,6 +91,19 @@ std::optional<Split> parse_split(const std::string& word) {
   return found == kWords.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::vector<std::int64_t> spread(std::size_t size, std::size_t count) {
+  count = std::min(count, size);
+  std::vector<std::int64_t> chosen;
+  for (std::size_t i = 0; i < count; ++i) chosen.push_back(static_cast<std::int64_t>(i * size / count));
+  return chosen;
+}
+
+std::vector<Sample> some_of(const std::vector<Sample>& samples, std::size_t count) {
+  std::vector<Sample> some;
+  for (const auto i : spread(samples.size(), count)) some.push_back(samples[static_cast<std::size_t>(i)]);
+  return some;
+}
+
 std::vector<Sample> Dataset::of(Split split) const {
   std::vector<Sample> chosen;
   std::copy_if(samples.begin(), samples.end(), std::back_inserter(chosen),

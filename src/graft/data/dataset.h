@@ -49,6 +49,11 @@ struct SkippedImage {
   std::string reason;
 };
 
+/// As many as `count` of 0 … size - 1, from all over them, in order.
+std::vector<std::int64_t> spread(std::size_t size, std::size_t count);
+/// These of the samples: each class that stands together has its part.
+std::vector<Sample> some_of(const std::vector<Sample>& samples, std::size_t count);
+
 struct Dataset {
   std::string name;                  ///< the folder's or the table's name
   std::vector<std::string> classes;  ///< sorted by name, or in their order (ordinal); of numbers "value", "value_1" …

@@ -96,15 +96,9 @@ at::Tensor answers_to(const at::Tensor& features, const std::filesystem::path& f
 
 /// Whether the whole file gives these answers to some of the images.
 bool gives(const Predictor& predictor, const std::vector<Sample>& samples, const at::Tensor& answers) {
-  std::vector<Sample> some;
-  std::vector<std::int64_t> chosen;
-  const std::size_t count = std::min(kSpotChecks, samples.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    chosen.push_back(static_cast<std::int64_t>(i * samples.size() / count));
-    some.push_back(samples[static_cast<std::size_t>(chosen.back())]);
-  }
-  const at::Tensor expected = answers.index_select(0, at::tensor(chosen));
-  const at::Tensor found = probabilities_of(predictor, some, thread_count(), [](std::size_t) {});
+  const at::Tensor expected = answers.index_select(0, at::tensor(spread(samples.size(), kSpotChecks)));
+  const at::Tensor found =
+      probabilities_of(predictor, some_of(samples, kSpotChecks), thread_count(), [](std::size_t) {});
   const double scale = std::max(1.0, expected.abs().max().item<double>());
   return (found - expected).abs().max().item<double>() <= kSpotTolerance * scale;
 }

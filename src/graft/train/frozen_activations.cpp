@@ -3,10 +3,10 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <set>
 
 #include "graft/core/error.h"
 #include "graft/core/hash.h"
-#include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
 #include "graft/train/stopwatch.h"
 
@@ -18,6 +18,14 @@ std::size_t row_bytes(const Backbone& backbone, std::size_t boundary) {
   return static_cast<std::size_t>(c10::multiply_integers(sizes)) * sizeof(float);
 }
 
+/// Images in this order, cut into batches.
+Batches batches_of(const std::vector<std::int64_t>& images, std::int64_t batch_size) {
+  Batches batches = batches_in_order(images.size(), batch_size);
+  for (auto& batch : batches)
+    for (auto& image : batch) image = images[static_cast<std::size_t>(image)];
+  return batches;
+}
+
 }  // namespace
 
 FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) {
@@ -25,8 +33,10 @@ FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) {
 }
 
 bool FrozenActivations::has_room(const KeepPlan& plan) const {
-  return options_.looks_only ||
-         make_room(options_.stores, plan.bytes, {store_folder(plan.boundary), store_folder(plan.shared)});
+  if (options_.looks_only) return true;
+  std::set<std::filesystem::path> folders;
+  for (const std::size_t boundary : std::set{plan.boundary, plan.shared}) folders.insert(store_folder(boundary));
+  return make_room(options_.stores, plan.bytes, folders);
 }
 
 KeepPlan FrozenActivations::decide(const std::vector<RowUse>& phases) const {
@@ -136,9 +146,7 @@ void FrozenActivations::compute(std::uint64_t view, const FrozenProgress& progre
   ActivationCache& cache = cache_at(keep_.shared);
   const auto missing = cache.missing(view);
   if (missing.empty()) return;
-  Batches batches = batches_in_order(missing.size(), source_.batch_size);
-  for (auto& batch : batches)
-    for (auto& image : batch) image = missing[static_cast<std::size_t>(image)];
+  const Batches batches = batches_of(missing, source_.batch_size);
   const FrozenPart layers = part(0, keep_.shared);
   const std::size_t known = source_.samples.size() - missing.size();
   std::size_t done = known;
@@ -165,20 +173,11 @@ void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std:
   const ActivationCache& below = cache_at(keep_.shared);
   ActivationCache& cache = cache_at(keep_.boundary);
   const FrozenPart layers = part(keep_.shared, keep_.boundary);
-  const auto batches = batches_in_order(images.size(), source_.batch_size);
-  const auto images_of = [&](std::size_t batch) {
-    std::vector<std::int64_t> chosen;
-    for (const auto i : batches[batch]) chosen.push_back(images[static_cast<std::size_t>(i)]);
-    return chosen;
-  };
+  const Batches batches = batches_of(images, source_.batch_size);
   const Stopwatch watch;
-  OrderedParallel<at::Tensor>::run(
-      batches.size(), source_.workers,
-      [&](std::size_t batch) {
-        const torch::NoGradGuard no_grad;
-        return layers(below.rows(view, images_of(batch)));
-      },
-      [&](std::size_t batch, const at::Tensor& rows) { cache.put(view, images_of(batch), rows); });
+  stream_rows(
+      batches, source_.workers, [&](const auto& batch) { return below.rows(view, batch); }, layers,
+      [&](std::size_t i, const at::Tensor& rows) { cache.put(view, batches[i], rows); });
   raised_ += note({keep_.shared, keep_.boundary}, images.size(), watch.seconds());
 }
 
@@ -192,14 +191,10 @@ void FrozenActivations::read(const Batches& batches, std::uint64_t view,
       consume(cache.rows(view, batches[i]), batches[i]);
     return;
   }
-  const FrozenPart layers = part(keep_.boundary, boundary_);
-  OrderedParallel<at::Tensor>::run(
-      batches.size(), source_.workers,
-      [&](std::size_t i) {
-        const torch::NoGradGuard no_grad;
-        return layers(cache.rows(view, batches[i]));
-      },
-      [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); }, stop);
+  stream_rows(
+      batches, source_.workers, [&](const auto& batch) { return cache.rows(view, batch); },
+      part(keep_.boundary, boundary_), [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); },
+      stop);
 }
 
 void FrozenActivations::for_each_batch(const Batches& batches, std::uint64_t epoch,

@@ -19,14 +19,6 @@ constexpr std::size_t kLook = 400;
 
 std::string percent(double part) { return c10::str(std::lround(100 * part), " %"); }
 
-/// Every n-th image, so that each class has its part.
-std::vector<Sample> spread(const std::vector<Sample>& samples) {
-  if (samples.size() <= kLook) return samples;
-  std::vector<Sample> some;
-  for (std::size_t i = 0; i < kLook; ++i) some.push_back(samples[i * samples.size() / kLook]);
-  return some;
-}
-
 /// float [N, F], each feature with a mean of 0 and a deviation of 1.
 at::Tensor standardised_features(const RunSpec& spec, const std::vector<Sample>& samples) {
   constexpr std::int64_t kBatch = 8;
@@ -77,7 +69,7 @@ PresetChoice choose_preset(const RunSpec& spec) {
   if (auto choice = preset_by_size(std::ssize(train))) return *choice;
   if (spec.recipe.task != Task::kSingleLabel)
     return {"probe", c10::str(train.size(), " training photos; features are looked at for task single_label alone")};
-  const auto samples = spread(train);
+  const auto samples = some_of(train, kLook);
   const auto counts = dataset.class_counts(Split::kTrain);
   const auto most = static_cast<double>(*std::ranges::max_element(counts));
   return preset_by_facts({.images = std::ssize(train),

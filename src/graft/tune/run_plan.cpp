@@ -10,7 +10,6 @@
 
 #include "graft/artifact/predictor.h"
 #include "graft/core/device.h"
-#include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/export_model.h"
@@ -18,140 +17,11 @@
 #include "graft/train/stopwatch.h"
 #include "graft/train/stored_run.h"
 #include "graft/tune/step_cost.h"
+#include "graft/tune/timed_images.h"
 #include "graft/tune/work_folder.h"
 
 namespace graft {
 namespace {
-
-/// As many as `count` of the samples, from all over them.
-std::vector<Sample> some_of(const std::vector<Sample>& samples, std::size_t count) {
-  std::vector<Sample> some;
-  count = std::min(count, samples.size());
-  for (std::size_t i = 0; i < count; ++i) some.push_back(samples[i * samples.size() / count]);
-  return some;
-}
-
-/// Some of the training or the validation images of a run on their way to the boundary, timed.
-class TimedImages {
- public:
-  TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source)
-      : set_(set), engines_(engines), source_(std::move(source)) {
-    source_.samples = some_of(set.samples(), static_cast<std::size_t>(source_.workers * source_.batch_size));
-  }
-
-  /// Of a phase that has begun. @param unchanged  the boundary below which no phase has trained yet
-  ImagesCost in_phase(const Backbone& backbone, const Phase& phase, std::size_t boundary, std::size_t unchanged) {
-    const KeepPlan& kept = set_.kept();
-    const std::size_t to = kept.keeps() ? kept.shared : boundary;
-    ImagesCost cost{.images = std::ssize(set_.samples()),
-                    .views = kept.keeps() ? static_cast<std::int64_t>(kept.views) : 0};
-    count(cost, phase, boundary, unchanged);
-    const std::size_t passes = kept.keeps() ? kept.views : static_cast<std::size_t>(phase.epochs);
-    cost.decode_s = decoding();
-    const FrozenPart below = part(backbone, 0, to, passes, cost.from_images > 0);
-    const FrozenPart above = part(backbone, to, boundary, passes, cost.from_shared > 0);
-    rows_ = pass(below);
-    cost.frozen_s = std::max(0.0, seconds_ - cost.decode_s);
-    if (to < boundary) rows_ = raise(above), cost.above_s = seconds_;
-    const double all_rounds = idle(set_.samples().size()) / idle(source_.samples.size());
-    for (double* each : {&cost.decode_s, &cost.frozen_s, &cost.above_s}) *each *= all_rounds;
-    return cost;
-  }
-
-  /// That the last phase's boundary is crossed by.
-  const at::Tensor& rows() const { return rows_; }
-  /// What finding and compiling engines has taken of the run's time in the last phase.
-  double take_engine_seconds() { return std::exchange(engine_seconds_, 0); }
-  std::function<double()> searching{};  ///< seconds that were spent on what the run will find remembered
-  void trained_above(std::size_t boundary) {
-    std::erase_if(known_, [&](const auto& entry) { return entry.first > boundary; });
-  }
-
- private:
-  /// How many times as long it takes as with workers that all have batches to the end.
-  double idle(std::size_t images) const {
-    const auto workers = static_cast<std::size_t>(source_.workers);
-    const std::size_t size = std::min(images, static_cast<std::size_t>(source_.batch_size));
-    const std::size_t batches = (images + size - 1) / size, rounds = (batches + workers - 1) / workers;
-    return static_cast<double>(rounds * workers * size) / static_cast<double>(images);
-  }
-
-  /// How many rows the phase computes.
-  void count(ImagesCost& cost, const Phase& phase, std::size_t boundary, std::size_t unchanged) {
-    const KeepPlan& kept = set_.kept();
-    if (!kept.keeps()) {
-      cost.from_images = cost.images * phase.epochs;
-      return;
-    }
-    std::map<std::size_t, std::vector<std::size_t>> stored;
-    for (const std::size_t at : {kept.shared, kept.boundary})
-      if (at <= unchanged) stored.try_emplace(at, set_.stored(at));
-    const auto missing = [&](std::size_t at, std::uint64_t view) -> std::int64_t {
-      if (view < known_[at]) return 0;
-      return cost.images - (stored.contains(at) ? static_cast<std::int64_t>(stored[at].at(view)) : 0);
-    };
-    for (std::uint64_t view = 0; view < kept.views; ++view) {
-      const auto here = missing(kept.boundary, view);
-      if (here > 0) cost.from_images += missing(kept.shared, view);
-      if (kept.shared < kept.boundary) cost.from_shared += here;
-    }
-    if (kept.boundary < boundary) cost.from_shared = cost.images * phase.epochs;
-    for (const std::size_t at : {kept.shared, kept.boundary}) known_[at] = std::max(known_[at], kept.views);
-  }
-
-  FrozenPart part(const Backbone& backbone, std::size_t from, std::size_t to, std::size_t passes, bool counts) {
-    const Stopwatch watch;
-    const double searched = searching();
-    auto part = engines_.part(backbone, from, to, set_.samples(), set_.samples().size() * passes);
-    if (counts) engine_seconds_ += watch.seconds() - (searching() - searched);
-    return part;
-  }
-
-  /// Seconds a row; the rows. Once before, so that nothing is done for the first time.
-  at::Tensor pass(const FrozenPart& part) {
-    std::vector<at::Tensor> rows;
-    for (int i = 0; i < 2; ++i) {
-      rows.clear();
-      const Stopwatch watch;
-      stream_activations(
-          source_, batches_in_order(source_.samples.size(), source_.batch_size),
-          [](const Sample& sample) { return view_seed(sample, 0); }, part,
-          [&](std::size_t, at::Tensor batch) { rows.push_back(std::move(batch)); });
-      seconds_ = watch.seconds() / static_cast<double>(source_.samples.size());
-    }
-    return at::cat(rows);
-  }
-
-  double decoding() {
-    if (decode_seconds_ == 0) {
-      pass([](const at::Tensor& images) { return images; });
-      decode_seconds_ = seconds_;
-    }
-    return decode_seconds_;
-  }
-
-  at::Tensor raise(const FrozenPart& part) {
-    const auto batches = rows_.split(source_.batch_size);
-    std::vector<at::Tensor> rows;
-    const Stopwatch watch;
-    OrderedParallel<at::Tensor>::run(
-        batches.size(), source_.workers,
-        [&](std::size_t i) {
-          const torch::NoGradGuard no_grad;
-          return part(batches[i]);
-        },
-        [&](std::size_t, at::Tensor batch) { rows.push_back(std::move(batch)); });
-    seconds_ = watch.seconds() / static_cast<double>(rows_.size(0));
-    return at::cat(rows);
-  }
-
-  const FrozenActivations& set_;
-  FrozenEngines& engines_;
-  ImageSource source_;                        // of a few
-  std::map<std::size_t, std::size_t> known_;  // views by boundary, of the phases so far
-  at::Tensor rows_;
-  double seconds_ = 0, decode_seconds_ = 0, engine_seconds_ = 0;
-};
 
 class RunTiming {
  public:
@@ -201,9 +71,9 @@ class RunTiming {
     const auto source = [&](const Augmentation& augmentation) {
       return ImageSource{{}, recipe().input, augmentation, recipe().batch_size, thread_count()};
     };
-    train_.emplace(parts_->train, parts_->engines, source(recipe().augment));
-    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}));
-    train_->searching = val_->searching = [this] { return searched_; };
+    const auto searching = [this] { return searched_; };
+    train_.emplace(parts_->train, parts_->engines, source(recipe().augment), searching);
+    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}), searching);
     return seconds;
   }
 
