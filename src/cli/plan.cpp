@@ -19,7 +19,7 @@ Row phase_row(const PhaseCost& phase) {
           phase.boundary,
           fmt::format("{}", phase.epochs),
           fmt::format("{}{} + {}", train.images, views, phase.val.images),
-          fmt::format("{}", (phase.bytes + (1U << 20U) - 1) >> 20U),
+          fmt::format("{}", phase.megabytes()),
           seconds_text(phase.decoding()),
           seconds_text(phase.layers()),
           seconds_text(phase.training_s),

@@ -33,6 +33,13 @@ std::uintmax_t bytes_of(const std::vector<StoredRows>& stores) {
   return bytes;
 }
 
+/// Half of what is free and what all the stores in the folder take.
+std::uintmax_t room_for(const fs::path& folder, const std::vector<StoredRows>& stores) {
+  fs::path there = fs::absolute(folder);
+  while (!fs::exists(there)) there = there.parent_path();
+  return (fs::space(there).available + bytes_of(stores)) / 2;
+}
+
 }  // namespace
 
 /// An open file with a lock of its own.
@@ -157,16 +164,12 @@ bool remove_row_store(const fs::path& folder) {
   return free;
 }
 
-std::uintmax_t room_for_row_stores(const fs::path& folder) {
-  fs::path there = fs::absolute(folder);
-  while (!fs::exists(there)) there = there.parent_path();
-  return (fs::space(there).available + bytes_of(list_row_stores(folder))) / 2;
-}
+std::uintmax_t room_for_row_stores(const fs::path& folder) { return room_for(folder, list_row_stores(folder)); }
 
 bool make_room(const fs::path& folder, std::uintmax_t bytes, const std::set<fs::path>& stores) {
   fs::create_directories(folder);
-  const std::uintmax_t budget = room_for_row_stores(folder);
   auto others = list_row_stores(folder);
+  const std::uintmax_t budget = room_for(folder, others);
   std::erase_if(others, [&](const StoredRows& store) { return stores.contains(store.folder); });
   std::uintmax_t taken = bytes_of(others);
   for (auto store = others.begin(); store != others.end() && taken + bytes > budget; ++store)

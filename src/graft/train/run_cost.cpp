@@ -80,9 +80,8 @@ Json to_json(const RunCost& cost) {
 }
 
 std::string caching_text(const PhaseCost& phase) {
-  constexpr std::size_t kMegabyte = 1U << 20U;
   std::ostringstream text;
-  text << "caching at " << phase.kept_at << ": " << (phase.bytes + kMegabyte - 1) / kMegabyte << " MB";
+  text << "caching at " << phase.kept_at << ": " << phase.megabytes() << " MB";
   const double whole = phase.without_keeping(), saved = whole - phase.total();
   const auto [unit, seconds] = unit_for(whole);
   if (phase.train.computed() + phase.val.computed() == 0) return std::move(text).str() + ", known from an earlier run";

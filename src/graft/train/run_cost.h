@@ -37,6 +37,7 @@ struct PhaseCost {
   double validation_s = 0;  ///< layers that train over the validation images, and the metrics, in all epochs
   double saving_s = 0;      ///< checkpoints
 
+  std::size_t megabytes() const { return (bytes + (1U << 20U) - 1) >> 20U; }  ///< rounded up
   double decoding() const { return train.decoding() + val.decoding(); }
   double layers() const { return engines_s + train.layers() + val.layers(); }
   double total() const { return decoding() + layers() + training_s + validation_s + saving_s; }
