@@ -25,11 +25,11 @@ struct Normalization {
   }
 };
 
-std::vector<double> columns_of(const ColorMatrix& matrix) {
-  std::vector<double> values;
-  for (std::size_t column = 0; column < 3; ++column)
-    for (const auto& row : matrix) values.push_back(row.at(column));
-  return values;
+/// Row by row.
+std::vector<double> numbers_of(const ColorMatrix& matrix) {
+  std::vector<double> numbers;
+  for (const auto& row : matrix) numbers.insert(numbers.end(), row.begin(), row.end());
+  return numbers;
 }
 
 std::string list_text(const std::vector<double>& values) {
@@ -93,7 +93,7 @@ constexpr const char* kPixels = R"py(    pixels = images.contiguous().permute(0,
 )py";
 
 constexpr const char* kWhiten = R"py(    whitened = torch.zeros_like(normalized)
-    columns = torch.tensor(@COLUMNS, dtype=6, device=images.device).reshape(3, 1, 3, 1, 1)
+    columns = torch.tensor(@MATRIX, dtype=6, device=images.device).reshape(3, 3).t().reshape(3, 1, 3, 1, 1)
     for channel in range(3):
         whitened.add_(torch.narrow(normalized, 1, channel, 1) * columns[channel])
     return whitened
@@ -185,11 +185,7 @@ at::Tensor normalize_images(const at::Tensor& images, const InputSpec& spec) {
   return spec.whiten ? times_matrix(normalized, *spec.whiten) : normalized;
 }
 
-at::Tensor tensor_of(const ColorMatrix& matrix) {
-  std::vector<double> values;
-  for (const auto& row : matrix) values.insert(values.end(), row.begin(), row.end());
-  return at::tensor(values, at::kDouble).reshape({3, 3});
-}
+at::Tensor tensor_of(const ColorMatrix& matrix) { return at::tensor(numbers_of(matrix), at::kDouble).reshape({3, 3}); }
 
 std::string preprocess_source(const InputSpec& spec) {
   const Normalization normalization(spec);
@@ -200,7 +196,7 @@ std::string preprocess_source(const InputSpec& spec) {
   text = replaced(std::move(text), "@SIZE", std::to_string(spec.size));
   const bool bicubic = spec.interpolation == Interpolation::kBicubic;
   text = replaced(std::move(text), "@RESIZE", bicubic ? "_upsample_bicubic2d_aa" : "_upsample_bilinear2d_aa");
-  if (spec.whiten) text = replaced(std::move(text), "@COLUMNS", list_text(columns_of(*spec.whiten)));
+  if (spec.whiten) text = replaced(std::move(text), "@MATRIX", list_text(numbers_of(*spec.whiten)));
   text = replaced(std::move(text), "@SCALE", list_text(normalization.scale));
   return replaced(std::move(text), "@OFFSET", list_text(normalization.offset));
 }
