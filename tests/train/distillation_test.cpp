@@ -16,6 +16,7 @@
 #include "graft/train/teacher.h"
 #include "support/fixture_backbones.h"
 #include "support/parity.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
@@ -103,7 +104,8 @@ class TeacherTest : public testing::Test {
     Json json = preset_recipe("probe");
     json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
     json.update(Json::parse(R"({"input": {"size": 32}, "threads": 1, "device": "cpu", "phases": [{"epochs": 1}]})"));
-    if (!std::filesystem::exists(folder_ / "run")) Trainer({read_recipe(json, ""), kPhotos, folder_ / "run"}).run();
+    if (!std::filesystem::exists(folder_ / "run"))
+      Trainer({read_recipe(json, ""), test::photos(), folder_ / "run"}).run();
     Artifact found = load_artifact(folder_ / "run/model.pt");
     change(found.metadata);
     save_artifact(folder_ / "artifact.pt", found.module, found.metadata);
@@ -136,9 +138,8 @@ class TeacherTest : public testing::Test {
     return "accepted";
   }
 
-  static inline const std::filesystem::path kPhotos = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos";
   test::TemporaryFolder folder_;
-  std::vector<Sample> samples_ = list_dataset(kPhotos).samples;
+  std::vector<Sample> samples_ = list_dataset(test::photos()).samples;
   std::vector<std::size_t> told_;
 };
 

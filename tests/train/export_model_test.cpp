@@ -8,19 +8,11 @@
 #include "graft/image/preprocess.h"
 #include "graft/train/stored_run.h"
 #include "graft/train/task.h"
-#include "support/fixture_backbones.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
 namespace {
-
-Recipe small_recipe() {
-  Json json = preset_recipe("probe");
-  json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
-  json["input"] = {{"size", 32}};
-  json["threads"] = 1;
-  return read_recipe(json, "");
-}
 
 at::Tensor features_of(const Network& network, const std::vector<Sample>& samples, const InputSpec& input) {
   const torch::NoGradGuard no_grad;
@@ -32,9 +24,9 @@ at::Tensor features_of(const Network& network, const std::vector<Sample>& sample
 
 TEST(ExportModel, TakesGivenFeaturesWhereTheWholeFileAgreesAndElseNone) {
   const test::TemporaryFolder folder;
-  const Recipe recipe = small_recipe();
-  const Dataset dataset =
-      load_run_data({recipe, std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", folder / ""}, {});
+  const RunSpec run = test::spec(test::small_recipe(), folder / "");
+  const Recipe& recipe = run.recipe;
+  const Dataset dataset = load_run_data(run, {});
   Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(Trust::kScan));
   auto head = build_head(recipe.head, backbone.num_features(), head_outputs(dataset), 0);
   Network network(std::move(backbone), std::move(head), at::kCPU);

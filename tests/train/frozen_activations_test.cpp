@@ -7,6 +7,7 @@
 
 #include "graft/core/error.h"
 #include "support/fixture_backbones.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
@@ -17,7 +18,7 @@ class FrozenActivationsTest : public testing::Test {
  protected:
   FrozenActivationsTest()
       : backbone_(Backbone::load(test::FixtureBackbone{"resnet18", "scripted"}.file(), {.image_size = 64})),
-        samples_(load_dataset(std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", {}).samples) {
+        samples_(load_dataset(test::photos(), {}).samples) {
     input_.size = 64;
   }
 

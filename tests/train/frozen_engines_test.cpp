@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include "support/fixture_backbones.h"
+#include "support/small_run.h"
 
 namespace graft {
 namespace {
@@ -14,7 +15,7 @@ class FrozenEnginesTest : public testing::Test {
  protected:
   FrozenEnginesTest()
       : backbone_(Backbone::load(test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), {.image_size = 32})),
-        samples_(load_dataset(std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", {}).samples) {
+        samples_(load_dataset(test::photos(), {}).samples) {
     input_.size = 32;
   }
 

@@ -8,6 +8,7 @@
 #include "graft/train/stored_run.h"
 #include "support/fixture_backbones.h"
 #include "support/parity.h"
+#include "support/small_run.h"
 
 namespace graft {
 namespace {
@@ -61,7 +62,7 @@ TEST(PresetChoice, LooksAtTheTrainingPhotosOfTheRun) {
   json["input"] = {{"size", 32}};
   RunSpec spec;
   spec.recipe = read_recipe(json, "");
-  spec.data = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos";
+  spec.data = test::photos();
   auto samples = load_run_data(spec, {}).of(Split::kTrain);
   // Each photo is there many times: a fit without one of them knows it by the others.
   std::vector<Sample> copies;

@@ -13,14 +13,13 @@
 #include "graft/train/stored_run.h"
 #include "support/fixture_backbones.h"
 #include "support/parity.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
 namespace {
 
 using testing::HasSubstr;
-
-const std::filesystem::path kPhotos = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos";
 
 /// A label for the i-th photo; even ones show glass.
 std::string label_for(Task task, int i) {
@@ -38,7 +37,8 @@ std::filesystem::path write_table(const std::filesystem::path& folder, Task task
   std::vector<std::vector<std::filesystem::path>> photos;
   for (const char* name : {"glass", "paper"}) {
     photos.emplace_back();
-    for (const auto& entry : std::filesystem::directory_iterator(kPhotos / name)) photos.back().push_back(entry.path());
+    for (const auto& entry : std::filesystem::directory_iterator(test::photos() / name))
+      photos.back().push_back(entry.path());
     std::sort(photos.back().begin(), photos.back().end());
   }
   std::string text = "path,label\n";

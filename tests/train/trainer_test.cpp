@@ -21,58 +21,25 @@
 #include "graft/train/evaluate.h"
 #include "graft/train/stored_run.h"
 #include "support/fixture_backbones.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
 namespace {
 
+using test::digest;
+using test::spec;
+using test::StopAt;
+using test::train;
+using test::two_phases;
 using testing::HasSubstr;
-
-const std::filesystem::path kPhotos = std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos";
 
 /// A short run on small photos.
 Json small_recipe(const std::string& backbone = "tiny_cnn", int size = 32) {
-  Json json = preset_recipe("probe");
-  json["backbone"] = {{"file", test::FixtureBackbone{backbone, "scripted"}.file().string()}};
-  json["input"] = {{"size", size}};
-  json["threads"] = 1;
-  json["device"] = "cpu";
-  json["data"]["batch_size"] = 8;
+  Json json = test::small_recipe("probe", backbone, size);
   json["phases"][0]["epochs"] = 3;
   return json;
 }
-
-Json two_phases() {
-  Json json = small_recipe();
-  json["data"]["augment"] = Json::parse(R"({"transforms": [{"random_resized_crop": {}}, {"horizontal_flip": {}}]})");
-  json["phases"] = Json::parse(R"([
-    {"name": "probe", "epochs": 2, "train": ["head"], "optimizer": {"adamw": {"lr": 0.01}}, "schedule": {"one_cycle": {}}},
-    {"name": "fine-tune", "epochs": 2, "train": ["head", "last:1"], "optimizer": {"sgd": {"lr": 0.05, "momentum": 0.9}}, "layer_lr_decay": 0.5}])");
-  return json;
-}
-
-RunSpec spec(const Json& recipe, const std::filesystem::path& folder) {
-  return {read_recipe(recipe, ""), kPhotos, folder};
-}
-
-RunResult train(const Json& recipe, const std::filesystem::path& folder) { return Trainer(spec(recipe, folder)).run(); }
-
-std::string digest(const std::filesystem::path& folder) {
-  return load_artifact(folder / "model.pt").metadata.tensors_sha256;
-}
-
-/// Asks for a stop at the given step of the run.
-class StopAt : public Observer {
- public:
-  StopAt(std::stop_source& stop, int step) : stop_(stop), left_(step) {}
-  void on_step(std::int64_t, std::int64_t) override {
-    if (--left_ == 0) stop_.request_stop();
-  }
-
- private:
-  std::stop_source& stop_;
-  int left_;
-};
 
 TEST(Trainer, LeavesACompleteRun) {
   test::TemporaryFolder folder;
@@ -192,51 +159,6 @@ void expect_resumed_bit_identical(const Json& recipe, const std::vector<int>& st
 
 TEST(Trainer, StoppedAtAnyStepAndResumedEndsBitIdentical) {
   expect_resumed_bit_identical(two_phases(), {1, 3, 4, 8, 11});
-}
-
-TEST(Trainer, RoomOnTheDiskForAPartOfARunDoesNotChangeItsEnd) {
-  test::TemporaryFolder folder;
-  Json recipe = two_phases();
-  recipe["cache"]["views"] = 2;  // as many as epochs: kept only because the disk has room
-  RunSpec whole = spec(recipe, folder / "whole"), part = spec(recipe, folder / "part");
-  whole.environment.stores = folder / "stores";
-  part.environment.stores = folder / "others";
-  EXPECT_TRUE(Trainer(whole).run().finished);
-  std::stop_source stop;
-  Trainer first(part);
-  first.add_observer(std::make_shared<StopAt>(stop, 1));
-  EXPECT_FALSE(first.run(stop.get_token()).finished);
-  EXPECT_TRUE(Trainer::resume(part.folder).run().finished);
-  EXPECT_EQ(digest(part.folder), digest(whole.folder));
-}
-
-/// X and Y of "…, saves X s of Y".
-std::pair<double, double> saved(const std::string& text) {
-  const auto number = [&](const std::string& before) {
-    return std::stod(text.substr(text.find(before) + before.size()));
-  };
-  return {number("saves "), number(" of ")};
-}
-
-class Messages : public Observer {
- public:
-  void on_message(const std::string& text) override { texts.push_back(text); }
-  std::vector<std::string> texts;
-};
-
-TEST(Trainer, WhatKeepingSavesIsAPartOfTheWholeWhereAHeadIsFittedBeforeTheFirstEpoch) {
-  test::TemporaryFolder folder;
-  Json recipe = small_recipe();
-  recipe["head"] = Json::parse(R"([{"whiten": "zca", "eps": 0.001}, {"linear": "classes"}])");
-  recipe["phases"][0]["epochs"] = 30;
-  Trainer trainer(spec(recipe, folder / "run"));
-  const auto messages = std::make_shared<Messages>();
-  trainer.add_observer(messages);
-  trainer.run();
-  const auto caching =
-      std::ranges::find_if(messages->texts, [](const auto& text) { return text.starts_with("caching at"); });
-  ASSERT_NE(caching, messages->texts.end());
-  EXPECT_LT(saved(*caching).first, saved(*caching).second) << *caching;
 }
 
 TEST(Trainer, AWhiteningIsThatOfTheTrainingFeaturesAndStays) {
@@ -623,115 +545,12 @@ TEST(Trainer, AnArtifactIsABackboneToo) {
   EXPECT_TRUE(train(recipe, folder / "second").finished);
 }
 
-/// What the tiny network learns of the photos in many epochs.
-std::filesystem::path teacher_in(const std::filesystem::path& folder) {
-  Json recipe = small_recipe();
-  recipe["loss"] = "cross_entropy";
-  recipe["phases"] = Json::parse(R"([{"epochs": 40, "train": ["*"], "optimizer": {"adamw": {"lr": 0.005}}}])");
-  train(recipe, folder / "taught");
-  return folder / "taught/model.pt";
-}
-
-/// The photos, those of the training split each under the other class's name.
-std::filesystem::path misleading_table(const std::filesystem::path& folder) {
-  std::string table = "path,label,split\n";
-  std::map<std::int64_t, int> seen;
-  for (const auto& sample : list_dataset(kPhotos).samples) {
-    const bool validates = seen[sample.label]++ % 3 == 0;
-    table += sample.path.string() + ((sample.label == 0) == validates ? ",glass," : ",paper,");
-    table += validates ? "val\n" : "train\n";
-  }
-  replace_file(folder / "photos.csv", table);
-  return folder / "photos.csv";
-}
-
-/// Mean difference of what two models take the photos for.
-double apart(const std::filesystem::path& model, const std::filesystem::path& other) {
-  const auto answers = [](const std::filesystem::path& file) {
-    return probabilities_of(Predictor::load(file), list_dataset(kPhotos).samples, 1, [](std::size_t) {});
-  };
-  return (answers(model) - answers(other)).abs().mean().item<double>();
-}
-
-TEST(Trainer, AStudentAnswersAsItsTeacherWhateverItsLabelsSay) {
-  test::TemporaryFolder folder;
-  const auto teacher = teacher_in(folder.path());
-  RunSpec run{{}, misleading_table(folder.path()), ""};
-  const auto trained = [&](const Json& recipe, const std::string& name) {
-    run.recipe = read_recipe(recipe, "");
-    run.folder = folder / name;
-    Trainer(run).run();
-    return run.folder / "model.pt";
-  };
-  for (const auto& [name, backbone, list] :
-       {std::tuple{"head", teacher, "head"}, {"whole", test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), "*"}}) {
-    Json recipe = small_recipe();
-    recipe["backbone"]["file"] = backbone.string();
-    recipe["phases"] = Json::parse(R"([{"epochs": 20, "optimizer": {"adamw": {"lr": 0.01}}}])");
-    recipe["phases"][0]["train"] = {list};
-    const double alone = apart(trained(recipe, name + std::string("_alone")), teacher);
-    recipe["distill"] = {{"teacher", teacher.string()}, {"alpha", 1}};
-    const double taught = apart(trained(recipe, name), teacher);
-    EXPECT_LT(taught, 0.5 * alone) << name;
-  }
-  const Json resolved = read_json_file(run.folder / "recipe.json")["distill"];
-  EXPECT_EQ(resolved["teacher"], "../taught/model.pt");
-  EXPECT_EQ(resolved["sha256"], sha256_file(teacher));
-  EXPECT_EQ(load_artifact(run.folder / "model.pt").metadata.recipe["distill"]["teacher"], "model.pt");
-}
-
-/// Asks for a stop as soon as the teacher has looked at images.
-class StopAtTeacher : public Observer {
- public:
-  explicit StopAtTeacher(std::stop_source& stop) : stop_(stop) {}
-  void on_teacher_progress(std::size_t, std::size_t) override { stop_.request_stop(); }
-
- private:
-  std::stop_source& stop_;
-};
-
-TEST(Trainer, AStudentIsResumedBitIdenticalByTheSameTeacherAlone) {
-  test::TemporaryFolder folder;
-  Json recipe = two_phases();
-  recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations"}})");
-  std::filesystem::copy(teacher_in(folder.path()), folder / "teacher.pt");
-  recipe["distill"] = {{"teacher", (folder / "teacher.pt").string()}};
-  train(recipe, folder / "whole");
-  std::stop_source stop;
-  Trainer first(spec(recipe, folder / "run"));
-  first.add_observer(std::make_shared<StopAt>(stop, 8));
-  EXPECT_FALSE(first.run(stop.get_token()).finished);
-  std::stop_source early;
-  Trainer second = Trainer::resume(folder / "run");
-  second.add_observer(std::make_shared<StopAtTeacher>(early));
-  EXPECT_FALSE(second.run(early.get_token()).finished);
-  std::filesystem::rename(folder / "teacher.pt", folder / "kept.pt");
-  std::filesystem::copy(folder / "whole/model.pt", folder / "teacher.pt");
-  try {
-    Trainer::resume(folder / "run").run();
-    ADD_FAILURE() << "another file teaches";
-  } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("teacher.pt': has SHA-256"));
-  }
-  std::filesystem::remove(folder / "teacher.pt");
-  std::filesystem::rename(folder / "kept.pt", folder / "teacher.pt");
-  EXPECT_TRUE(Trainer::resume(folder / "run").run().finished);
-  const auto last = [&](const char* run) {
-    return load_checkpoint(folder / run / "checkpoint/last.pt").under("network").at("head.linear_2.weight");
-  };
-  EXPECT_TRUE(last("run").equal(last("whole")));
-
-  // The export asks no teacher.
-  std::filesystem::remove(folder / "teacher.pt");
-  std::filesystem::remove(folder / "run/model.pt");
-  EXPECT_TRUE(Trainer::resume(folder / "run").run().finished);
-}
-
 TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {
   test::TemporaryFolder folder;
   train(small_recipe(), folder / "run");
   const auto predictor = Predictor::load(folder / "run/model.pt");
-  const auto photo = kPhotos / "glass" / std::filesystem::directory_iterator(kPhotos / "glass")->path().filename();
+  const auto photo =
+      test::photos() / "glass" / std::filesystem::directory_iterator(test::photos() / "glass")->path().filename();
   const auto by_path = predictor.predict(photo).top(1).front();
   const std::string bytes = read_file(photo);
   EXPECT_EQ(predictor.predict(std::as_bytes(std::span(bytes))).top(1).front().probability, by_path.probability);
@@ -748,7 +567,7 @@ TEST(Predictor, AnswersAsTheFileItself) {
     train(recipe, folder / "run");
     const auto predictor = Predictor::load(folder / "run/model.pt");
     std::vector<at::Tensor> images;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(kPhotos))
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(test::photos()))
       if (entry.is_regular_file()) images.push_back(predictor.fitted(entry.path())[0]);
     images.resize(2 * predictor.batch_size() + 3);
     const torch::NoGradGuard no_grad;

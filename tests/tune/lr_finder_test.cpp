@@ -9,8 +9,8 @@
 
 #include "graft/core/error.h"
 #include "graft/train/recipe.h"
-#include "support/fixture_backbones.h"
 #include "support/parity.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
@@ -47,15 +47,10 @@ TEST(LrCurve, SmoothsAndSuggestsAsFastai) {
 }
 
 RunSpec small_run() {
-  Json json = preset_recipe("probe");
-  json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
-  json["input"] = {{"size", 32}};
-  json["threads"] = 1;
-  json["device"] = "cpu";
-  json["data"]["batch_size"] = 8;
+  Json json = test::small_recipe();
   json["head"] = Json::parse(R"([{"batch_norm": {}}, {"linear": "classes", "init": "lsuv"}])");
   json["phases"] = Json::parse(R"([{"optimizer": "sgd"}])");
-  return {read_recipe(json, ""), std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", ""};
+  return test::spec(json, "");
 }
 
 TEST(LrFinder, StepsAtTheRatesOfTheRangeUntilTheLossDiverges) {

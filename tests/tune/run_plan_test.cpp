@@ -4,24 +4,16 @@
 #include <torch/script.h>
 
 #include "graft/train/recipe.h"
-#include "support/fixture_backbones.h"
+#include "support/small_run.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
 namespace {
 
-Json small_recipe(const std::string& preset) {
-  Json json = preset_recipe(preset);
-  json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
-  json["input"] = {{"size", 32}};
-  json["threads"] = 1;
-  json["device"] = "cpu";
-  json["data"]["batch_size"] = 8;
-  return json;
-}
+using test::small_recipe;
 
 RunSpec spec(const Json& recipe, const std::filesystem::path& stores) {
-  RunSpec spec{read_recipe(recipe, ""), std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", ""};
+  RunSpec spec = test::spec(recipe, "");
   spec.environment.stores = stores;
   return spec;
 }
