@@ -67,20 +67,20 @@ class RunTiming {
                                          [this](const SkippedImage& image) {
                                            if (listener_.skipped_image) listener_.skipped_image(image);
                                          }});
-    const double seconds = watch.seconds() + teaching();
+    const double seconds = watch.seconds();
     const auto source = [&](const Augmentation& augmentation) {
       return ImageSource{{}, recipe().input, augmentation, recipe().batch_size, thread_count()};
     };
     const auto searching = [this] { return searched_; };
     train_.emplace(parts_->train, parts_->engines, source(recipe().augment), searching);
     val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}), searching);
-    return seconds;
+    return seconds + teaching();
   }
 
-  /// For as many photos as a step takes, and so for all.
+  /// For as many photos as all workers take at once, and as a step takes, and so for all.
   double teaching() {
     if (!recipe().distill.distills()) return 0;
-    std::int64_t most = 0;
+    std::int64_t most = recipe().batch_size * thread_count();
     for (const auto& phase : recipe().phases) most = std::max(most, recipe().batch_size * phase.accumulate);
     const auto images = parts_->train.samples().size(), asked = std::min(images, static_cast<std::size_t>(most));
     const Stopwatch watch;
