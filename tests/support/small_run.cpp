@@ -7,14 +7,17 @@ namespace graft::test {
 
 std::filesystem::path photos() { return std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos"; }
 
-Json small_recipe(const std::string& preset, const std::string& backbone, int size) {
-  Json json = preset_recipe(preset);
+Json on_small_network(Json json, const std::string& backbone, int size) {
   json["backbone"] = {{"file", FixtureBackbone{backbone, "scripted"}.file().string()}};
   json["input"] = {{"size", size}};
   json["threads"] = 1;
   json["device"] = "cpu";
   json["data"]["batch_size"] = 8;
   return json;
+}
+
+Json small_recipe(const std::string& preset, const std::string& backbone, int size) {
+  return on_small_network(preset_recipe(preset), backbone, size);
 }
 
 Json two_phases() {

@@ -10,7 +10,9 @@ namespace graft::test {
 /// Small photos of two classes, glass and paper.
 std::filesystem::path photos();
 
-/// A preset's recipe for a small network, on one thread of the CPU, in batches of eight.
+/// The recipe for a small network, on one thread of the CPU, in batches of eight.
+Json on_small_network(Json recipe, const std::string& backbone = "tiny_cnn", int size = 32);
+/// A preset's, so.
 Json small_recipe(const std::string& preset = "probe", const std::string& backbone = "tiny_cnn", int size = 32);
 /// Of augmented photos: the head for two epochs of three steps, then the last stage too.
 Json two_phases();

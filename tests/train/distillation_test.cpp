@@ -101,11 +101,9 @@ class TeacherTest : public testing::Test {
   /// An artifact that was trained for an epoch on images of 32 px, with something else written into its metadata.
   template <typename Change>
   std::filesystem::path artifact(const Change& change) {
-    Json json = preset_recipe("probe");
-    json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
-    json.update(Json::parse(R"({"input": {"size": 32}, "threads": 1, "device": "cpu", "phases": [{"epochs": 1}]})"));
-    if (!std::filesystem::exists(folder_ / "run"))
-      Trainer({read_recipe(json, ""), test::photos(), folder_ / "run"}).run();
+    Json json = test::small_recipe();
+    json["phases"] = Json::parse(R"([{"epochs": 1}])");
+    if (!std::filesystem::exists(folder_ / "run")) test::train(json, folder_ / "run");
     Artifact found = load_artifact(folder_ / "run/model.pt");
     change(found.metadata);
     save_artifact(folder_ / "artifact.pt", found.module, found.metadata);

@@ -6,7 +6,6 @@
 #include "graft/core/error.h"
 #include "graft/train/ridge.h"
 #include "graft/train/stored_run.h"
-#include "support/fixture_backbones.h"
 #include "support/parity.h"
 #include "support/small_run.h"
 
@@ -57,12 +56,7 @@ TEST(PresetChoice, EveryPresetButLinearServesEveryTask) {
 }
 
 TEST(PresetChoice, LooksAtTheTrainingPhotosOfTheRun) {
-  Json json = preset_recipe("probe");
-  json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
-  json["input"] = {{"size", 32}};
-  RunSpec spec;
-  spec.recipe = read_recipe(json, "");
-  spec.data = test::photos();
+  const RunSpec spec = test::spec(test::small_recipe(), "");
   auto samples = load_run_data(spec, {}).of(Split::kTrain);
   // Each photo is there many times: a fit without one of them knows it by the others.
   std::vector<Sample> copies;

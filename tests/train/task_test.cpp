@@ -11,7 +11,6 @@
 #include "graft/image/preprocess.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/stored_run.h"
-#include "support/fixture_backbones.h"
 #include "support/parity.h"
 #include "support/small_run.h"
 #include "support/temporary_folder.h"
@@ -51,28 +50,11 @@ std::filesystem::path write_table(const std::filesystem::path& folder, Task task
 }
 
 RunSpec spec_of(Task task, const std::filesystem::path& folder, const std::string& run) {
-  Json json = preset_recipe("probe", to_string(task));
-  json["backbone"] = {{"file", test::FixtureBackbone{"tiny_cnn", "scripted"}.file().string()}};
-  json["input"] = {{"size", 32}};
-  json["threads"] = 1;
-  json["device"] = "cpu";
-  json["data"]["batch_size"] = 8;
+  Json json = test::on_small_network(preset_recipe("probe", to_string(task)));
   json["phases"] = Json::parse(R"([{"epochs": 2, "optimizer": {"adamw": {"lr": 0.02}}},
       {"name": "more", "epochs": 1, "train": ["head", "last:1"], "optimizer": {"adamw": {"lr": 0.005}}}])");
   return {read_recipe(json, ""), write_table(folder, task), folder / run};
 }
-
-class StopAt : public Observer {
- public:
-  StopAt(std::stop_source& stop, int step) : stop_(stop), left_(step) {}
-  void on_step(std::int64_t, std::int64_t) override {
-    if (--left_ == 0) stop_.request_stop();
-  }
-
- private:
-  std::stop_source& stop_;
-  int left_;
-};
 
 Json last_line(const std::filesystem::path& history) {
   const std::string text = read_file(history);
@@ -106,7 +88,7 @@ TEST_P(EveryTask, IsResumedBitIdentical) {
   Trainer(spec_of(GetParam(), folder.path(), "whole")).run();
   std::stop_source stop;
   Trainer first(spec_of(GetParam(), folder.path(), "stopped"));
-  first.add_observer(std::make_shared<StopAt>(stop, 4));
+  first.add_observer(std::make_shared<test::StopAt>(stop, 4));
   EXPECT_FALSE(first.run(stop.get_token()).finished);
   EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
   EXPECT_EQ(digest("stopped"), digest("whole"));
