@@ -58,10 +58,9 @@ Json to_json(const LrCurve& curve, double valley, double steepest) {
 
 void write_page(const std::filesystem::path& file, const std::string& phase, const LrCurve& curve, double valley,
                 double steepest) {
-  LrResults results{phase, {}, {}, {}, valley, steepest};
+  LrResults results{phase, {}, {}, valley, steepest};
   for (const auto& point : curve.points()) {
     results.lr.push_back(point.lr);
-    results.loss.push_back(point.loss);
     results.smoothed.push_back(point.smoothed);
   }
   replace_file(file, lr_page(results));

@@ -24,7 +24,7 @@ class LrFindTest(program.ProgramTest):
     def test_draws_a_page_where_it_is_asked_for(self):
         self.succeed(*self.find("--end-lr", 1e5, "--num-iter", 40, "--report", "lr.html"), cwd=self.folder)
         page = (self.folder / "lr.html").read_text()
-        for word in ("phase &#39;probe&#39;", ">valley<", ">steepest<", "smoothed, learning rate"):
+        for word in ("phase &#39;probe&#39;", ">valley<", ">steepest<", "smoothed loss, learning rate"):
             self.assertIn(word, page)
 
     def test_what_cannot_be_found_says_why(self):

@@ -40,6 +40,7 @@ TEST(Html, NumbersReadAsPeopleWriteThem) {
 TEST(LineChart, TicksAreRoundNumbersWithinTheRange) {
   EXPECT_THAT(ticks_between(0, 1), testing::ElementsAre(0, testing::DoubleEq(0.2), testing::DoubleEq(0.4),
                                                         testing::DoubleEq(0.6), testing::DoubleEq(0.8), 1));
+  EXPECT_FALSE(std::signbit(ticks_between(-1e-15, 60)[0]));
   EXPECT_THAT(ticks_between(1, 30), testing::ElementsAre(10, 20, 30));
   EXPECT_THAT(ticks_between(3, 3), testing::ElementsAre(3));
 }
@@ -58,9 +59,9 @@ TEST(LineChart, DrawsWhatIsFiniteAndOnlyThat) {
 }
 
 TEST(LineChart, PlacesMayBeRatesWithMarksAmongThem) {
-  const std::string page = lr_page({"<probe>", {1e-6, 1e-4, 1e-2}, {0.9, 0.5, 2}, {0.9, 0.7, 1.2}, 1e-4, 2e-4});
+  const std::string page = lr_page({"<probe>", {1e-6, 1e-4, 1e-2}, {0.9, 0.7, 1.2}, 1e-4, 2e-4});
   EXPECT_THAT(page, HasSubstr("phase &#39;&lt;probe&gt;&#39;"));
-  EXPECT_THAT(page, HasSubstr("smoothed, learning rate 0.0001: 0.7"));
+  EXPECT_THAT(page, HasSubstr("smoothed loss, learning rate 0.0001: 0.7"));
   for (const char* tick : {">1e-06<", ">1e-05<", ">0.0001<", ">0.001<", ">0.01<", ">valley<", ">steepest<"})
     EXPECT_THAT(page, HasSubstr(tick));
   const auto upright = [&](const std::string& name) {

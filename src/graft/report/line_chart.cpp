@@ -132,7 +132,7 @@ std::vector<double> ticks_between(double low, double high) {
     }
   std::vector<double> ticks;
   for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step && ticks.size() < 8; ++i)
-    ticks.push_back(i * step);
+    ticks.push_back(i * step + 0.0);  // and no -0
   return ticks;
 }
 

@@ -15,7 +15,7 @@ std::string suggestion_row(const std::string& name, double rate, const std::stri
 }  // namespace
 
 std::string lr_page(const LrResults& results) {
-  LineChart chart{"loss by learning rate", {{"smoothed", results.smoothed}, {"of each step", results.loss}}, {}};
+  LineChart chart{"smoothed loss by learning rate", {{"smoothed loss", results.smoothed}}, {}};
   chart.places = {"learning rate", results.lr, /*logarithmic=*/true};
   chart.marks = {{"valley", results.valley}, {"steepest", results.steepest}};
   return html_page("Learning rates of phase '" + results.phase + "'", "A range test by Graft " + graft_version(),
