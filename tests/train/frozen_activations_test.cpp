@@ -112,6 +112,19 @@ TEST_F(FrozenActivationsTest, ARunThatGoesOnKeepsWhatItKeptWhateverRoomThereIsNo
   EXPECT_THROW(later.prepare(backbone_, read_once, on_disk_alone), Error);
 }
 
+TEST_F(FrozenActivationsTest, ImagesAreSharedWithALaterPhaseThatTrainsAllLayersInMemoryAlone) {
+  test::TemporaryFolder folder;
+  const std::size_t features = backbone_.last_boundary();
+  FrozenActivations set = activations({.memory = 1U << 30U, .stores = folder / "stores"});
+  set.prepare(backbone_, {{features, 2}, {0, 2}});
+  EXPECT_EQ(set.kept().shared, 0U);
+  EXPECT_TRUE(set.kept().on_disk);
+  EXPECT_EQ(set.kept().disk_bytes, bytes_at(features));
+  std::size_t computed = 0;
+  epoch(set, computed);
+  EXPECT_EQ(list_row_stores(folder / "stores").size(), 1U);
+}
+
 TEST_F(FrozenActivationsTest, StoresAreNoBusinessOfRunsThatUseNone) {
   test::TemporaryFolder folder;
   for (const char* keep : {"off", "memory"}) {

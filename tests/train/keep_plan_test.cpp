@@ -70,6 +70,16 @@ TEST(KeepPlan, TheDeepestEarlierBoundaryThatFitsIsNextBest) {
   EXPECT_EQ(plan_keeping(question({{3, 6}}, 1, 0, 199)).keeps(), false);
 }
 
+TEST(KeepPlan, ImagesAsTheyAreTakeNoRoomOnDisk) {
+  const KeepPlan plan = plan_keeping(question({{4, 6}, {0, 2}}, 1, 50 + 400, 50));
+  EXPECT_EQ(plan.shared, 0U);
+  EXPECT_TRUE(plan.on_disk);
+  EXPECT_EQ(plan.bytes, 450U);
+  EXPECT_EQ(plan.disk_bytes, 50U);
+  EXPECT_EQ(plan_keeping(question({{4, 6}, {1, 2}}, 1, 350, 350)).disk_bytes, 350U);
+  EXPECT_EQ(plan_keeping(question({{4, 6}, {1, 2}}, 1, 350)).disk_bytes, 0U);
+}
+
 TEST(KeepPlan, ARecipesWordCounts) {
   KeepQuestion asked_for = question({{4, 6}}, 1, 1000, 1000);
   asked_for.keep = "off";

@@ -35,8 +35,9 @@ FrozenPart FrozenActivations::part(std::size_t from, std::size_t to) {
 bool FrozenActivations::has_room(const KeepPlan& plan) const {
   if (options_.looks_only) return true;
   std::set<std::filesystem::path> folders;
-  for (const std::size_t boundary : std::set{plan.boundary, plan.shared}) folders.insert(store_folder(boundary));
-  return make_room(options_.stores, plan.bytes, folders);
+  for (const std::size_t boundary : std::set{plan.boundary, plan.shared})
+    if (boundary > 0) folders.insert(store_folder(boundary));
+  return make_room(options_.stores, plan.disk_bytes, folders);
 }
 
 KeepPlan FrozenActivations::decide(const std::vector<RowUse>& phases) const {

@@ -62,10 +62,12 @@ class Keeping {
       plan.shared = shared_;
     else
       below = 0;
-    plan.on_disk = fits_disk(plan.boundary, here + below);
+    const std::size_t files = here + (shared_ > 0 ? below : 0);
+    plan.on_disk = fits_disk(plan.boundary, files);
     const bool worth_it = question_.keep != "auto" || plan.on_disk || read_again(plan.shared);
     plan.in_memory = worth_it && (must_be_in_memory() || fits_memory(here));
     plan.bytes = plan.keeps() ? here + below : 0;
+    plan.disk_bytes = plan.on_disk ? files : 0;
     return plan;
   }
 
@@ -75,7 +77,8 @@ class Keeping {
     if (static_cast<std::size_t>(now().epochs) == views && !now().again) return none();
     for (std::size_t boundary = now().boundary; boundary-- > 0;) {
       const std::size_t bytes = question_.images * views * question_.row_bytes(boundary);
-      const KeepPlan plan{fits_memory(bytes), fits_disk(boundary, bytes), boundary, boundary, views, bytes};
+      KeepPlan plan{fits_memory(bytes), fits_disk(boundary, bytes), boundary, boundary, views, bytes};
+      plan.disk_bytes = plan.on_disk ? bytes : 0;
       if (plan.keeps()) return plan;
     }
     return none();
@@ -88,13 +91,14 @@ class Keeping {
 }  // namespace
 
 Json to_json(const KeepPlan& plan) {
-  return {{"in_memory", plan.in_memory}, {"on_disk", plan.on_disk}, {"boundary", plan.boundary},
-          {"shared", plan.shared},       {"views", plan.views},     {"bytes", plan.bytes}};
+  return {{"in_memory", plan.in_memory},  {"on_disk", plan.on_disk}, {"boundary", plan.boundary},
+          {"shared", plan.shared},        {"views", plan.views},     {"bytes", plan.bytes},
+          {"disk_bytes", plan.disk_bytes}};
 }
 
 KeepPlan read_keep_plan(const Json& json) {
-  return {json.at("in_memory"), json.at("on_disk"), json.at("boundary"),
-          json.at("shared"),    json.at("views"),   json.at("bytes")};
+  return {json.at("in_memory"), json.at("on_disk"), json.at("boundary"),  json.at("shared"),
+          json.at("views"),     json.at("bytes"),   json.at("disk_bytes")};
 }
 
 KeepPlan plan_keeping(const KeepQuestion& question) { return Keeping(question).plan(); }

@@ -32,10 +32,11 @@ struct KeepQuestion {
 struct KeepPlan {
   bool in_memory = false;
   bool on_disk = false;
-  std::size_t boundary = 0;  ///< which they cross
-  std::size_t shared = 0;    ///< from whose rows they are computed, kept too for later phases; the same: from images
-  std::size_t views = 1;     ///< of each image, in this phase
-  std::size_t bytes = 0;     ///< of all of them at both boundaries
+  std::size_t boundary = 0;    ///< which they cross
+  std::size_t shared = 0;      ///< from whose rows they are computed, kept too for later phases; the same: from images
+  std::size_t views = 1;       ///< of each image, in this phase
+  std::size_t bytes = 0;       ///< of all of them at both boundaries
+  std::size_t disk_bytes = 0;  ///< of these on disk: images as they are stay in memory
 
   bool keeps() const { return in_memory || on_disk; }
 };
