@@ -19,7 +19,7 @@ struct EvaluateOptions {
 };
 
 /// The split asked for; by default the validation photos.
-std::vector<Sample> choose_split(const Dataset& dataset, const std::string& name) {
+Samples choose_split(const Dataset& dataset, const std::string& name) {
   const Split split = name.empty() ? Split::kVal : parse_split(name).value();
   auto samples = dataset.of(split);
   if (samples.empty())

@@ -37,6 +37,16 @@ TEST(Sha256, AgreesWithTheStandardsExample) {
   EXPECT_THROW(sha256_file(folder / "absent"), Error);
 }
 
+TEST(Digest, IsItsHexadecimalDigits) {
+  const Digest digest = Sha256().update("abc").digest();
+  EXPECT_EQ(digest.hex(), sha256("abc"));
+  EXPECT_EQ(Digest::parse(sha256("abc")), digest);
+  EXPECT_EQ(digest.first_bits(), 0xba7816bf8f01cfeaU);
+  EXPECT_LT(Sha256().update("").digest(), Sha256().update("a").digest());  // e3b0… and ca97… by digits
+  for (const std::string& text : {sha256("abc").substr(1), sha256("abc") + "0", std::string(64, 'A')})
+    EXPECT_FALSE(Digest::parse(text)) << text;
+}
+
 TEST(Crc32, AgreesWithTheStandardsExamples) {
   const std::string digits = "123456789", zeros(32, '\0');
   EXPECT_EQ(crc32(std::as_bytes(std::span(digits))), 0xcbf43926U);

@@ -41,14 +41,15 @@ TEST(StreamActivations, AnyNumberOfWorkersGivesTheSameImages) {
   EXPECT_FALSE(view_of(source(1, 7), 0).equal(view_of(source(1, 7), 1)));
 }
 
-std::vector<Sample> samples_of(const std::vector<std::string>& hashes) {
-  std::vector<Sample> samples(hashes.size());
-  for (std::size_t i = 0; i < hashes.size(); ++i) samples[i].hash = hashes[i];
+std::vector<Sample> samples_of(const std::vector<std::string>& contents) {
+  std::vector<Sample> samples(contents.size());
+  for (std::size_t i = 0; i < contents.size(); ++i) samples[i].hash = Sha256().update(contents[i]).digest();
   return samples;
 }
 
 TEST(ActivationCache, KnowsWhatWasPut) {
-  ActivationCache cache(samples_of({"a", "b", "c"}), {2}, nullptr, true);
+  const auto samples = samples_of({"a", "b", "c"});
+  ActivationCache cache(samples, {2}, nullptr, true);
   EXPECT_FALSE(cache.holds(0));
   EXPECT_THAT(cache.missing(0), testing::ElementsAre(0, 1, 2));
   EXPECT_TRUE(cache.holds(0));
@@ -62,11 +63,12 @@ TEST(ActivationCache, TakesFromTheStoreByContentAndView) {
   const test::TemporaryFolder folder;
   const auto store = [&] { return std::make_shared<RowStore>(folder / "s", std::vector<std::int64_t>{1}, Json()); };
   const at::Tensor rows = torch::tensor({{1.0}, {2.0}});
-  ActivationCache first(samples_of({"a", "b"}), {1}, store(), true);
+  const auto two = samples_of({"a", "b"}), three = samples_of({"c", "b", "a"});
+  ActivationCache first(two, {1}, store(), true);
   first.missing(5);
   first.put(5, {0, 1}, rows);
   for (const bool in_memory : {true, false}) {
-    ActivationCache second(samples_of({"c", "b", "a"}), {1}, store(), in_memory);
+    ActivationCache second(three, {1}, store(), in_memory);
     EXPECT_THAT(second.missing(5), testing::ElementsAre(0));
     EXPECT_TRUE(second.rows(5, {2, 1}).equal(rows));
     EXPECT_THAT(second.missing(4), testing::ElementsAre(0, 1, 2));

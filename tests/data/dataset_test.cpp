@@ -31,6 +31,13 @@ std::string reason(const fs::path& data, const DatasetOptions& options = {}) {
   return "loaded";
 }
 
+/// In order of the number.
+Digest numbered(int number) {
+  Digest digest;
+  digest.bytes[0] = static_cast<std::uint8_t>(number);
+  return digest;
+}
+
 std::vector<Sample> made_up_samples(int count, int label) {
   std::vector<Sample> samples;
   for (int i = 0; i < count; ++i)
@@ -39,7 +46,7 @@ std::vector<Sample> made_up_samples(int count, int label) {
                        .split = {},
                        .weight = 1,
                        .group = "",
-                       .hash = "h" + std::to_string(1000 + (i * 7919) % count)});
+                       .hash = numbered((i * 7919) % count)});
   return samples;
 }
 
@@ -172,7 +179,8 @@ TEST(SplitByHash, OfSeveralClassesGoesByTheRarestAndLeavesEachToTrain) {
     table += std::to_string(i) + ".jpg," + (i % 10 == 0 ? "rare|" : "") + (i == 7 ? "once|" : "") + "common\n";
   replace_file(folder / "m.csv", table);
   Dataset dataset = list_dataset(folder / "m.csv", {.task = Task::kMultiLabel});
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) dataset.samples[i].hash = std::to_string((i * 7919) % 40);
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i)
+    dataset.samples[i].hash = numbered(static_cast<int>((i * 7919) % 40));
   split_by_hash(dataset.samples, 0.25, dataset.task);
   EXPECT_THAT(dataset.classes, ElementsAre("common", "once", "rare"));
   EXPECT_THAT(dataset.class_counts(Split::kVal), ElementsAre(10, 0, 1));

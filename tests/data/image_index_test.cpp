@@ -2,13 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
 #include "graft/core/hash.h"
-#include "graft/core/json.h"
 #include "graft/data/dataset.h"
 #include "support/temporary_folder.h"
 
@@ -25,6 +25,8 @@ const fs::path kTestData = fs::path(GRAFT_SOURCE_DIR) / "tests/data";
 const fs::path kPhoto = kTestData / "photos/glass/glass104.jpg";
 const fs::path kBroken = kTestData / "formats/empty.jpg";
 
+Digest photos_hash() { return Digest::parse(sha256_file(kPhoto)).value(); }
+
 class ImageIndexTest : public testing::Test {
  protected:
   ImageIndex open() {
@@ -38,11 +40,13 @@ class ImageIndexTest : public testing::Test {
     index.save();
   }
 
-  /// Changes what is kept, as nobody but this test does, and seals the file again.
-  void rewrite(const std::function<void(Json&)>& change) {
-    Json json = parse_json(read_file(file()).substr(65), "index");
-    change(json);
-    replace_file(file(), sha256(json.dump()) + "\n" + json.dump());
+  /// Changes what is kept, as nobody but this test does.
+  void rewrite(const std::function<void(ImageFindings&)>& change) {
+    ImageFindings findings = ImageFindings::read(file());
+    change(findings);
+    std::vector<const FoundImage*> images;
+    for (const auto& image : findings.images) images.push_back(&image);
+    ImageFindings::write(file(), findings.about, images);
   }
 
   test::TemporaryFolder folder_;
@@ -51,8 +55,8 @@ class ImageIndexTest : public testing::Test {
 
 TEST_F(ImageIndexTest, AnUnchangedImageIsNotOpened) {
   keep({kPhoto});
-  const std::string made_up(64, 'a');
-  rewrite([&](Json& json) { json["images"][0][5] = made_up; });
+  const Digest made_up = Sha256().update("made up").digest();
+  rewrite([&](ImageFindings& findings) { findings.images[0].hash = made_up; });
   ImageIndex index = open();
   EXPECT_EQ(index.examine(kPhoto).hash, made_up);  // so the file was not read
   EXPECT_EQ(index.unchanged(), 1U);
@@ -71,22 +75,22 @@ TEST_F(ImageIndexTest, WhatIsLeftOutIsLeftOutAgainWithTheSameWords) {
 }
 
 TEST_F(ImageIndexTest, EachPartOfTheStampCounts) {
-  for (std::size_t column = 1; column <= 4; ++column) {
+  const std::vector<std::function<void(FileStamp&)>> changes{
+      [](FileStamp& stamp) { ++stamp.bytes; }, [](FileStamp& stamp) { ++stamp.modified; },
+      [](FileStamp& stamp) { ++stamp.changed; }, [](FileStamp& stamp) { ++stamp.inode; }};
+  for (std::size_t i = 0; i < changes.size(); ++i) {
     keep({kPhoto});
-    rewrite([&](Json& json) {
-      Json& part = json["images"][0][column];
-      part = part.get<std::int64_t>() + 1;
-    });
+    rewrite([&](ImageFindings& findings) { changes[i](findings.images[0].stamp); });
     ImageIndex index = open();
-    EXPECT_EQ(index.examine(kPhoto).hash, sha256_file(kPhoto));
-    EXPECT_EQ(index.unchanged(), 0U) << column;
+    EXPECT_EQ(index.examine(kPhoto).hash, photos_hash());
+    EXPECT_EQ(index.unchanged(), 0U) << i;
     index.save();
   }
 }
 
 TEST_F(ImageIndexTest, AnotherDecoderExaminesAnew) {
   keep({kPhoto});
-  rewrite([](Json& json) { json["decoder"] = "another"; });
+  rewrite([](ImageFindings& findings) { findings.about.decoder = "another"; });
   ImageIndex index = open();
   index.examine(kPhoto);
   EXPECT_EQ(index.unchanged(), 0U);
@@ -100,7 +104,7 @@ TEST_F(ImageIndexTest, ADamagedIndexIsMadeAnewAndSaid) {
     replace_file(file(), text.substr(0, size));
     said_.clear();
     ImageIndex index = open();
-    EXPECT_EQ(index.examine(kPhoto).hash, sha256_file(kPhoto));
+    EXPECT_EQ(index.examine(kPhoto).hash, photos_hash());
     EXPECT_THAT(said_, ElementsAre(HasSubstr("is damaged")));
     EXPECT_EQ(list_image_indexes(folder_ / "indexes").at(0).data, "");
     index.save();
@@ -143,9 +147,21 @@ TEST_F(ImageIndexTest, WhatHasJustChangedIsNotTrusted) {
 TEST_F(ImageIndexTest, AFolderThatCannotBeWrittenCostsTheIndexAlone) {
   replace_file(folder_ / "indexes", "in the way");
   ImageIndex index = open();
-  EXPECT_EQ(index.examine(kPhoto).hash, sha256_file(kPhoto));
+  EXPECT_EQ(index.examine(kPhoto).hash, photos_hash());
   index.save();
   EXPECT_THAT(said_, ElementsAre(HasSubstr("indexes")));
+}
+
+TEST_F(ImageIndexTest, WhatIsNoLongerThereIsForgottenAndWhatIsTwiceIsKeptOnce) {
+  const fs::path other = kTestData / "photos/paper";
+  const fs::path photo = fs::directory_iterator(other)->path();
+  keep({kPhoto, photo, kPhoto});
+  EXPECT_EQ(list_image_indexes(folder_ / "indexes").at(0).images, 2U);
+  keep({photo, kBroken, photo});
+  const ImageFindings findings = ImageFindings::read(file());
+  EXPECT_EQ(findings.images.size(), 2U);
+  EXPECT_EQ(findings.about.problems.size(), 1U);
+  EXPECT_TRUE(std::ranges::is_sorted(findings.images, {}, &FoundImage::path));
 }
 
 TEST_F(ImageIndexTest, AMissingImageIsNotKept) {

@@ -14,7 +14,7 @@
 namespace graft {
 namespace {
 
-at::Tensor features_of(const Network& network, const std::vector<Sample>& samples, const InputSpec& input) {
+at::Tensor features_of(const Network& network, const Samples& samples, const InputSpec& input) {
   const torch::NoGradGuard no_grad;
   std::vector<at::Tensor> images;
   for (const auto& sample : samples) images.push_back(load_image(sample, input, {}, 0));

@@ -15,7 +15,7 @@ namespace {
 Dataset dataset_of(const at::Tensor& photos, const std::filesystem::path& folder) {
   Dataset dataset;
   for (std::int64_t i = 0; i < photos.size(0); ++i) {
-    dataset.samples.push_back({.path = folder / (std::to_string(i) + ".png"), .split = Split::kTrain});
+    dataset.samples.push_back({.path = (folder / (std::to_string(i) + ".png")).string(), .split = Split::kTrain});
     write_png(photos[i], dataset.samples.back().path);
   }
   return dataset;

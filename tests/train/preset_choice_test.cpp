@@ -57,7 +57,9 @@ TEST(PresetChoice, EveryPresetButLinearServesEveryTask) {
 
 TEST(PresetChoice, LooksAtTheTrainingPhotosOfTheRun) {
   const RunSpec spec = test::spec(test::small_recipe(), "");
-  auto samples = load_run_data(spec, {}).of(Split::kTrain);
+  const Dataset dataset = load_run_data(spec, {});
+  std::vector<Sample> samples;
+  for (const auto& sample : dataset.of(Split::kTrain)) samples.push_back(sample);
   // Each photo is there many times: a fit without one of them knows it by the others.
   std::vector<Sample> copies;
   for (int i = 0; i < 20; ++i) copies.insert(copies.end(), samples.begin(), samples.end());

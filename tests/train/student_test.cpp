@@ -38,7 +38,7 @@ std::filesystem::path misleading_table(const std::filesystem::path& folder) {
   std::map<std::int64_t, int> seen;
   for (const auto& sample : list_dataset(test::photos()).samples) {
     const bool validates = seen[sample.label]++ % 3 == 0;
-    table += sample.path.string() + ((sample.label == 0) == validates ? ",glass," : ",paper,");
+    table += sample.path + ((sample.label == 0) == validates ? ",glass," : ",paper,");
     table += validates ? "val\n" : "train\n";
   }
   replace_file(folder / "photos.csv", table);
@@ -47,8 +47,9 @@ std::filesystem::path misleading_table(const std::filesystem::path& folder) {
 
 /// Mean difference of what two models take the photos for.
 double apart(const std::filesystem::path& model, const std::filesystem::path& other) {
-  const auto answers = [](const std::filesystem::path& file) {
-    return probabilities_of(Predictor::load(file), list_dataset(test::photos()).samples, 1, [](std::size_t) {});
+  const Dataset dataset = list_dataset(test::photos());
+  const auto answers = [&](const std::filesystem::path& file) {
+    return probabilities_of(Predictor::load(file), dataset.samples, 1, [](std::size_t) {});
   };
   return (answers(model) - answers(other)).abs().mean().item<double>();
 }

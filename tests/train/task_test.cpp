@@ -74,8 +74,8 @@ TEST_P(EveryTask, TrainsExportsAndMeasures) {
   for (const auto& check : verify_artifact(model)) EXPECT_TRUE(check.passed) << check.name << " " << check.detail;
   const auto predictor = Predictor::load(model);
   EXPECT_EQ(task_of(predictor), GetParam());
-  const auto samples = load_run_data(spec, {}).of(Split::kVal);
-  const Json measured = to_json(evaluate(predictor, samples, 1, [](std::size_t) {}));
+  const Dataset dataset = load_run_data(spec, {});
+  const Json measured = to_json(evaluate(predictor, dataset.of(Split::kVal), 1, [](std::size_t) {}));
   EXPECT_EQ(measured, result.metrics["best"]["val"]);
   const auto& row = task_row(GetParam());
   for (const std::string& figure : {row.metrics.front(), row.metrics[1]}) EXPECT_TRUE(measured.contains(figure));
@@ -104,7 +104,8 @@ TEST(Regression, AnswersInTheUnitOfItsLabels) {
   EXPECT_LT(result.metrics["last"]["train_loss"], 10);   // in deviations, dropout's noise too; in the unit 100 and more
   const auto artifact = load_artifact(folder / "run/model.pt");
   const auto predictor = Predictor::load(folder / "run/model.pt");
-  const auto photo = load_run_data(spec, {}).of(Split::kVal).front().path;
+  const Dataset dataset = load_run_data(spec, {});
+  const std::string photo = dataset.of(Split::kVal).front().path;
   const Prediction prediction = predictor.predict(photo);
   ASSERT_EQ(prediction.values().size(), 2U);
   EXPECT_EQ(prediction.values()[1].name, "value_2");

@@ -63,8 +63,8 @@ TEST(Trainer, FiguresOfTheDataAreThoseOfItsPixelsAndWrittenAsNumbers) {
   const RunSpec run = spec(recipe, folder / "run");
   train(recipe, folder / "run");
   std::vector<at::Tensor> images;
-  for (const auto& sample : load_run_data(run, {}).of(Split::kTrain))
-    images.push_back(load_image(sample, run.recipe.input, {}, 0));
+  const Dataset dataset = load_run_data(run, {});
+  for (const auto& sample : dataset.of(Split::kTrain)) images.push_back(load_image(sample, run.recipe.input, {}, 0));
   const auto [variance, mean] = at::var_mean(at::stack(images).to(at::kDouble) / 255, at::IntArrayRef{0, 1, 2}, 0);
   const Json input = read_json_file(folder / "run/recipe.json")["input"];
   for (std::size_t c = 0; c < 3; ++c) {

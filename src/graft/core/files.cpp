@@ -65,9 +65,15 @@ void replace_file(const std::filesystem::path& path, const std::function<void(co
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view content) {
+  replace_file(path,
+               [&](std::ostream& file) { file.write(content.data(), static_cast<std::streamsize>(content.size())); });
+}
+
+void replace_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write) {
   replace_file(path, [&](const std::filesystem::path& temporary) {
     std::ofstream file(temporary, std::ios::binary);
-    file.write(content.data(), static_cast<std::streamsize>(content.size())).flush();
+    write(file);
+    file.flush();
     if (!file)
       throw Error({quoted(path), std::string("cannot be written (") + std::strerror(errno) + ")",
                    "a writable folder with room", ""});

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -14,5 +15,6 @@ std::string read_file(const std::filesystem::path& path);
 /// @throws Error when the disk is full or the folder cannot be written.
 void replace_file(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write);
 void replace_file(const std::filesystem::path& path, std::string_view content);
+void replace_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
 
 }  // namespace graft

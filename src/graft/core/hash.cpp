@@ -3,13 +3,49 @@
 #include <openssl/evp.h>
 #include <torch/types.h>
 
-#include <array>
 #include <fstream>
 #include <vector>
 
 #include "graft/core/error.h"
 
 namespace graft {
+
+namespace {
+
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+}  // namespace
+
+std::string to_hex(std::span<const std::uint8_t> bytes) {
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
+bool from_hex(std::string_view hex, std::span<std::uint8_t> bytes) {
+  if (hex.size() != 2 * bytes.size()) return false;
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    const auto value = kDigits.find(hex[i]);
+    if (value == std::string_view::npos) return false;
+    bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] << 4U | value);
+  }
+  return true;
+}
+
+std::optional<Digest> Digest::parse(std::string_view hex) {
+  Digest digest;
+  return from_hex(hex, digest.bytes) ? std::optional(digest) : std::nullopt;
+}
+
+std::uint64_t Digest::first_bits() const {
+  std::uint64_t bits = 0;
+  for (std::size_t i = 0; i < sizeof bits; ++i) bits = bits << 8U | bytes[i];
+  return bits;
+}
 
 struct Sha256::Context {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> handle{EVP_MD_CTX_new(), &EVP_MD_CTX_free};
@@ -28,17 +64,11 @@ Sha256& Sha256::update(std::span<const std::byte> bytes) {
 
 Sha256& Sha256::update(std::string_view text) { return update(std::as_bytes(std::span(text.data(), text.size()))); }
 
-std::string Sha256::hex() {
-  std::array<unsigned char, 32> digest{};
+Digest Sha256::digest() {
+  Digest digest;
   unsigned int length = 0;
-  TORCH_CHECK(EVP_DigestFinal_ex(context_->handle.get(), digest.data(), &length) == 1, "SHA-256 failed");
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  TORCH_CHECK(EVP_DigestFinal_ex(context_->handle.get(), digest.bytes.data(), &length) == 1, "SHA-256 failed");
+  return digest;
 }
 
 std::string sha256(std::string_view bytes) { return Sha256().update(bytes).hex(); }

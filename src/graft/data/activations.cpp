@@ -27,7 +27,7 @@ at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmen
 }
 
 std::uint64_t view_seed(const Sample& sample, std::uint64_t view) {
-  return derive_seed(view, "view", std::stoull(sample.hash.substr(0, 16), nullptr, 16));
+  return derive_seed(view, "view", sample.hash.first_bits());
 }
 
 Batches batches_in_order(std::size_t count, std::int64_t batch_size) {
@@ -66,24 +66,23 @@ void stream_rows(const Batches& batches, int workers,
   OrderedParallel<at::Tensor>::run(batches.size(), workers, run_batch, consume, stop);
 }
 
-ActivationCache::ActivationCache(const std::vector<Sample>& samples, std::vector<std::int64_t> sizes,
-                                 std::shared_ptr<RowStore> store, bool in_memory)
-    : sizes_(std::move(sizes)), store_(std::move(store)), in_memory_(in_memory) {
+ActivationCache::ActivationCache(Samples samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store,
+                                 bool in_memory)
+    : samples_(std::move(samples)), sizes_(std::move(sizes)), store_(std::move(store)), in_memory_(in_memory) {
   TORCH_CHECK(store_ || in_memory_, "rows are kept somewhere");
-  for (const auto& sample : samples) hashes_.push_back(sample.hash);
 }
 
-std::string ActivationCache::name_of(const std::string& image_hash, std::uint64_t view) {
-  return image_hash + "/" + std::to_string(view);
+std::string ActivationCache::name_of(const Sample& sample, std::uint64_t view) {
+  return sample.hash.hex() + "/" + std::to_string(view);
 }
 
 ActivationCache::View ActivationCache::recalled(std::uint64_t view) const {
-  View found{{}, std::vector<bool>(hashes_.size(), false)};
-  if (in_memory_) found.rows = at::empty(of_rows(hashes_.size(), sizes_), at::kFloat);
+  View found{{}, std::vector<bool>(samples_.size(), false)};
+  if (in_memory_) found.rows = at::empty(of_rows(samples_.size(), sizes_), at::kFloat);
   at::Tensor row = at::empty(sizes_, at::kFloat);
-  for (std::size_t i = 0; store_ && i < hashes_.size(); ++i) {
+  for (std::size_t i = 0; store_ && i < samples_.size(); ++i) {
     if (in_memory_) row = found.rows[static_cast<std::int64_t>(i)];
-    found.known[i] = store_->find(name_of(hashes_[i], view), row);
+    found.known[i] = store_->find(name_of(samples_[i], view), row);
   }
   return found;
 }
@@ -92,7 +91,7 @@ std::vector<std::int64_t> ActivationCache::missing(std::uint64_t view) {
   auto kept = views_.find(view);
   if (kept == views_.end()) kept = views_.emplace(view, recalled(view)).first;
   std::vector<std::int64_t> images;
-  for (std::size_t i = 0; i < hashes_.size(); ++i)
+  for (std::size_t i = 0; i < samples_.size(); ++i)
     if (!kept->second.known[i]) images.push_back(static_cast<std::int64_t>(i));
   return images;
 }
@@ -100,7 +99,7 @@ std::vector<std::int64_t> ActivationCache::missing(std::uint64_t view) {
 void ActivationCache::put(std::uint64_t view, const std::vector<std::int64_t>& images, const at::Tensor& rows) {
   View& kept = views_.at(view);
   std::vector<std::string> names;
-  for (const auto image : images) names.push_back(name_of(hashes_[static_cast<std::size_t>(image)], view));
+  for (const auto image : images) names.push_back(name_of(samples_[static_cast<std::size_t>(image)], view));
   if (store_) store_->add(names, rows);
   if (in_memory_) kept.rows.index_copy_(0, at::tensor(images, at::kLong), rows);
   for (const auto image : images) kept.known[static_cast<std::size_t>(image)] = true;
@@ -110,7 +109,7 @@ at::Tensor ActivationCache::rows(std::uint64_t view, const std::vector<std::int6
   if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong));
   at::Tensor rows = at::empty(of_rows(images.size(), sizes_), at::kFloat);
   for (std::size_t i = 0; i < images.size(); ++i)
-    if (!store_->find(name_of(hashes_[static_cast<std::size_t>(images[i])], view), rows[static_cast<std::int64_t>(i)]))
+    if (!store_->find(name_of(samples_[static_cast<std::size_t>(images[i])], view), rows[static_cast<std::int64_t>(i)]))
       throw Error({"activation cache", "a row was damaged on disk while it was in use", "the row that was written",
                    "start again: it is computed anew"});
   return rows;

@@ -20,7 +20,7 @@ using FrozenPart = std::function<at::Tensor(const at::Tensor&)>;
 
 /// How images become batches.
 struct ImageSource {
-  std::vector<Sample> samples;
+  Samples samples;
   InputSpec input;
   Augmentation augmentation;  ///< none for evaluation
   std::int64_t batch_size = 32;
@@ -64,11 +64,10 @@ class ActivationCache {
   /// @param sizes      of one row
   /// @param store      may be null: then nothing outlives the cache
   /// @param in_memory  false: rows are read from the store whenever they are asked for
-  ActivationCache(const std::vector<Sample>& samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store,
-                  bool in_memory);
+  ActivationCache(Samples samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store, bool in_memory);
 
   /// What a row is called in a store.
-  static std::string name_of(const std::string& image_hash, std::uint64_t view);
+  static std::string name_of(const Sample& sample, std::uint64_t view);
 
   /// Whether a view was asked for before.
   bool holds(std::uint64_t view) const { return views_.contains(view); }
@@ -87,7 +86,7 @@ class ActivationCache {
 
   View recalled(std::uint64_t view) const;
 
-  std::vector<std::string> hashes_;  // of the images
+  Samples samples_;
   std::vector<std::int64_t> sizes_;
   std::shared_ptr<RowStore> store_;
   bool in_memory_;

@@ -4,7 +4,6 @@
 #include <array>
 
 #include "graft/core/error.h"
-#include "graft/core/parallel.h"
 #include "graft/data/audit_checks.h"
 #include "graft/data/examine.h"
 
@@ -14,22 +13,12 @@ namespace {
 namespace fs = std::filesystem;
 
 void look_at_all(Audit& audit, const AuditOptions& options) {
-  std::vector<Sample> readable;
   const std::size_t total = audit.dataset.samples.size();
-  OrderedParallel<Examined>::run(
-      total, options.workers, [&](std::size_t i) { return examine_file(audit.dataset.samples[i].path); },
-      [&](std::size_t i, Examined examined) {
-        auto& sample = audit.dataset.samples[i];
-        if (options.progress) options.progress(i + 1, total);
-        if (!examined.problem.empty()) {
-          audit.dataset.skipped.push_back({sample.path, examined.problem});
-          return;
-        }
-        sample.hash = std::move(examined.hash);
-        readable.push_back(std::move(sample));
-        audit.facts.push_back(examined.facts);
-      });
-  audit.dataset.samples = std::move(readable);
+  std::size_t done = 0;
+  examine_samples(audit.dataset, options.workers, examine_file, [&](const Sample&, const Examined& examined) {
+    if (options.progress) options.progress(++done, total);
+    if (examined.problem.empty()) audit.facts.push_back(examined.facts);
+  });
 }
 
 Json statistics(std::vector<int> sides) {
@@ -80,16 +69,18 @@ Audit audit_data(const fs::path& path, const AuditOptions& options) {
 Json to_json(const Audit& audit) {
   Json json{{"images", Json::object()}, {"classes", Json::array()}};
   constexpr std::array kSplits{Split::kTrain, Split::kVal, Split::kTest};
-  for (const Split split : kSplits)
-    json["images"][to_string(split)] = std::ranges::count_if(
-        audit.dataset.samples, [&](const Sample& sample) { return sample.split.value_or(Split::kTrain) == split; });
-  const bool has_classes = audit.dataset.task != Task::kRegression;
-  for (std::size_t label = 0; has_classes && label < audit.dataset.classes.size(); ++label) {
-    Json row{{"class", audit.dataset.classes[label]}};
-    for (const Split split : kSplits) row[to_string(split)] = images_of(audit.dataset, label, split);
-    json["classes"].push_back(std::move(row));
+  const Dataset& dataset = audit.dataset;
+  const bool has_classes = dataset.task != Task::kRegression;
+  for (std::size_t label = 0; has_classes && label < dataset.classes.size(); ++label)
+    json["classes"].push_back({{"class", dataset.classes[label]}});
+  for (const Split split : kSplits) {
+    const Samples samples = dataset.of(split);
+    json["images"][to_string(split)] = samples.size();
+    const auto counts = dataset.class_counts(samples);
+    for (std::size_t label = 0; label < json["classes"].size(); ++label)
+      json["classes"][label][to_string(split)] = counts[label];
   }
-  json["images"]["unreadable"] = audit.dataset.skipped.size();
+  json["images"]["unreadable"] = dataset.skipped.size();
   json["sizes"] = sizes_json(audit.facts);
   json["findings"] = Json::array();
   for (const auto& finding : audit.findings) json["findings"].push_back(finding_json(finding));

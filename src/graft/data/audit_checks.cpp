@@ -22,11 +22,17 @@ Split split_of(const Sample& sample) { return sample.split.value_or(Split::kTrai
 
 /// Samples that hold the same bytes, two or more of them.
 std::vector<std::vector<const Sample*>> copies(const Dataset& dataset) {
-  std::map<std::string, std::vector<const Sample*>> by_hash;
-  for (const auto& sample : dataset.samples) by_hash[sample.hash].push_back(&sample);
+  std::vector<const Sample*> samples;
+  samples.reserve(dataset.samples.size());
+  for (const auto& sample : dataset.samples) samples.push_back(&sample);
+  std::ranges::stable_sort(samples, {}, [](const Sample* sample) { return sample->hash; });
   std::vector<std::vector<const Sample*>> groups;
-  for (auto& [hash, samples] : by_hash)
-    if (samples.size() > 1) groups.push_back(std::move(samples));
+  for (auto first = samples.begin(); first != samples.end();) {
+    const auto last =
+        std::find_if(first, samples.end(), [&](const Sample* one) { return one->hash != (*first)->hash; });
+    if (last - first > 1) groups.emplace_back(first, last);
+    first = last;
+  }
   return groups;
 }
 
@@ -77,8 +83,9 @@ MaybeFound find_empty_classes(const Audit& audit) {
   if (classes.size() < fewest_classes(audit.dataset.task))
     return Found{classes.empty() ? "there are no classes" : "there is the one class '" + classes[0] + "'", {}};
   std::vector<std::string> empty;
+  const auto counts = audit.dataset.class_counts(Split::kTrain);
   for (std::size_t label = 0; label < classes.size(); ++label)
-    if (images_of(audit.dataset, label, Split::kTrain) == 0) empty.push_back("'" + classes[label] + "'");
+    if (counts[label] == 0) empty.push_back("'" + classes[label] + "'");
   if (empty.empty()) return std::nullopt;
   return Found{"no readable training image in " + join(empty), {}};
 }
@@ -124,7 +131,7 @@ MaybeFound find_duplicates(const Audit& audit) {
 
 MaybeFound find_extensions(const Audit& audit) {
   auto photos = photos_where(audit, [](const Sample& sample, const PhotoFacts& facts) {
-    std::string extension = sample.path.extension().string();
+    std::string extension = fs::path(sample.path).extension().string();
     std::transform(extension.begin(), extension.end(), extension.begin(),
                    [](unsigned char c) { return std::tolower(c); });
     const auto& usual = extensions_of(facts.format);
@@ -147,9 +154,9 @@ MaybeFound find_small(const Audit& audit) {
 
 MaybeFound find_imbalance(const Audit& audit) {
   std::vector<std::pair<std::int64_t, std::string>> sizes;
-  for (std::size_t label = 0; label < audit.dataset.classes.size(); ++label)
-    if (const auto images = images_of(audit.dataset, label, Split::kTrain); images > 0)
-      sizes.emplace_back(images, audit.dataset.classes[label]);
+  const auto counts = audit.dataset.class_counts(Split::kTrain);
+  for (std::size_t label = 0; label < counts.size(); ++label)
+    if (counts[label] > 0) sizes.emplace_back(counts[label], audit.dataset.classes[label]);
   if (sizes.empty()) return std::nullopt;
   const auto [least, most] = std::minmax_element(sizes.begin(), sizes.end());
   if (static_cast<double>(most->first) < kImbalance * static_cast<double>(least->first)) return std::nullopt;
@@ -179,11 +186,6 @@ constexpr std::array<Row, 10> kChecks{{
 }};
 
 }  // namespace
-
-std::int64_t images_of(const Dataset& dataset, std::size_t label, Split split) {
-  return std::count_if(dataset.samples.begin(), dataset.samples.end(),
-                       [&](const Sample& sample) { return dataset.is_of(sample, label) && split_of(sample) == split; });
-}
 
 std::vector<Finding> find_in(const Audit& audit) {
   std::vector<Finding> findings;

@@ -6,12 +6,9 @@
 #include <string>
 #include <vector>
 
-namespace graft {
+#include "graft/data/sample.h"
 
-enum class Split { kTrain, kVal, kTest };
-std::string to_string(Split split);
-/// "train", "val" (also "valid", "validation") or "test"; nothing for other words.
-std::optional<Split> parse_split(const std::string& word);
+namespace graft {
 
 /// What is to be known of an image: the recipe's "task".
 enum class Task {
@@ -28,31 +25,11 @@ bool one_class_each(Task task);
 /// @param name  one of task_names()
 Task task_named(const std::string& name);
 
-/// One labelled image.
-struct Sample {
-  std::filesystem::path path;
-  /// Index into Dataset::classes; of several classes that of the rarest, -1 of none; of numbers 0. The split goes by
-  /// it.
-  std::int64_t label = 0;
-  std::optional<Split> split;  ///< as the source says it; every sample has one once the data set is loaded
-  double weight = 1;           ///< of its term in the training loss
-  std::string group{};         ///< samples of one group never straddle the split; "" for none
-  std::string hash{};          ///< SHA-256 of the file's bytes
-  /// For each of Dataset::classes: whether the image is of it (1 or 0, multi_label), or the number (regression); else
-  /// none.
-  std::vector<double> values{};
-};
-
 /// An image that was left out.
 struct SkippedImage {
   std::filesystem::path path;
   std::string reason;
 };
-
-/// As many as `count` of 0 … size - 1, from all over them, in order.
-std::vector<std::int64_t> spread(std::size_t size, std::size_t count);
-/// These of the samples: each class that stands together has its part.
-std::vector<Sample> some_of(const std::vector<Sample>& samples, std::size_t count);
 
 struct Dataset {
   std::string name;                  ///< the folder's or the table's name
@@ -61,12 +38,15 @@ struct Dataset {
   std::vector<SkippedImage> skipped;
   Task task = Task::kSingleLabel;
 
-  std::vector<Sample> of(Split split) const;
+  /// Those of a split; what has none yet trains.
+  Samples of(Split split) const&;
+  Samples of(Split split) && = delete;
   bool has(Split split) const;
   /// Whether an image is of a class, an index into `classes`; of numbers no image is.
   bool is_of(const Sample& sample, std::size_t label) const;
-  /// How many images of a split each class has, in the order of `classes`; of numbers all are 0.
-  std::vector<std::int64_t> class_counts(Split split) const;
+  /// How many of these images each class has, in the order of `classes`; of numbers all are 0.
+  std::vector<std::int64_t> class_counts(const Samples& among) const;
+  std::vector<std::int64_t> class_counts(Split split) const { return class_counts(of(split)); }
 };
 
 /// How the labels of a source are read.

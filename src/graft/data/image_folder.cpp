@@ -19,16 +19,22 @@ std::vector<fs::path> class_folders(const fs::path& folder) {
   return folders;
 }
 
-std::vector<fs::path> files_below(const fs::path& folder) {
-  std::vector<fs::path> files;
+/// As std::filesystem::path has it: part by part.
+bool before(const std::string& path, const std::string& other) {
+  const auto rank = [](unsigned char c) { return c == '/' ? 0 : static_cast<int>(c); };
+  return std::ranges::lexicographical_compare(path, other, {}, rank, rank);
+}
+
+std::vector<std::string> files_below(const fs::path& folder) {
+  std::vector<std::string> files;
   for (auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink);
        entry != fs::recursive_directory_iterator(); ++entry) {
     if (is_hidden(entry->path()))
       entry.disable_recursion_pending();
     else if (entry->is_regular_file())
-      files.push_back(entry->path());
+      files.push_back(entry->path().string());
   }
-  std::sort(files.begin(), files.end());
+  std::ranges::sort(files, before);
   return files;
 }
 
@@ -56,8 +62,8 @@ Dataset list_image_folder(const fs::path& folder) {
     for (const auto& [part, split] : parts)
       for (const auto& child : class_folders(part)) {
         const auto label = std::distance(names.begin(), names.find(child.filename().string()));
-        for (const auto& file : files_below(child))
-          dataset.samples.push_back({.path = file, .label = label, .split = split});
+        for (auto& file : files_below(child))
+          dataset.samples.push_back({.path = std::move(file), .label = label, .split = split});
       }
   } catch (const fs::filesystem_error& error) {
     throw Error({"data '" + folder.string() + "'", "cannot be listed (" + error.code().message() + ")",

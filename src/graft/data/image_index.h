@@ -3,32 +3,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "graft/data/examine.h"
+#include "graft/data/image_findings.h"
 
 namespace graft {
-
-/// What the system says of a file. Where none of it has changed, its bytes have not: the change time is the system's
-/// own, and no program sets it back.
-struct FileStamp {
-  std::int64_t bytes = 0;
-  std::int64_t modified = 0;  ///< nanoseconds since 1970, UTC
-  std::int64_t changed = 0;   ///< as `modified`
-  std::uint64_t inode = 0;
-
-  /// Nothing where there is no such file.
-  static std::optional<FileStamp> of(const std::filesystem::path& path);
-  /// Whether a later change shows: one that falls into the same tick of the file system's clock as the last would not
-  /// (Git's "racily clean" entries). True for what was left alone in the two seconds before `now`.
-  bool settled(std::chrono::system_clock::time_point now) const;
-
-  bool operator==(const FileStamp&) const = default;
-};
 
 /// What earlier runs found in the images of one data set, so that those which are unchanged are not opened again: a
 /// file in `folder`, named after the data set, replaced as a whole. Of two runs that replace it at once the later
@@ -50,20 +32,17 @@ class ImageIndex {
   void save();
 
  private:
-  struct Entry {
-    FileStamp stamp;
-    std::string hash;
-    std::string problem;
-  };
-
   void read();
+  const FoundImage* unchanged_image(const Digest& path, const FileStamp& stamp) const;
+  /// Of all that was examined, in order of path, each once.
+  std::vector<const FoundImage*> all() const;
 
   std::filesystem::path file_;
-  std::string data_;
   Message message_;
-  std::map<std::string, Entry> before_;  // by absolute path
+  ImageFindings before_;
   std::mutex mutex_;
-  std::map<std::string, Entry> now_;
+  std::vector<bool> seen_;  // of `before_`, which are as they were
+  ImageFindings now_;       // what has changed
   std::size_t unchanged_ = 0;
 };
 

@@ -34,35 +34,38 @@ std::string number_text(Number value) {
   return {text.data(), written.ptr};
 }
 
-void read_classes(Dataset& dataset, const std::vector<LabelCell>& cells) {
+void read_classes(Dataset& dataset, const LabelColumn& column) {
   std::set<std::string> names;
-  for (const auto& [text, where] : cells) {
+  for (std::size_t i = 0; i < column.cells.size(); ++i) {
+    const std::string& text = column.cells[i];
     if (text.empty())
-      throw Error({where, "has no label", "the name of a class", "task multi_label takes photos of no class"});
+      throw Error(
+          {column.where(i), "has no label", "the name of a class", "task multi_label takes photos of no class"});
     if (text.find('|') != std::string::npos)
-      throw Error({where, "label '" + text + "' holds several classes",
+      throw Error({column.where(i), "label '" + text + "' holds several classes",
                    "one class (task " + to_string(dataset.task) + ")",
                    "set task to multi_label, or to regression for several numbers"});
     names.insert(text);
   }
   dataset.classes.assign(names.begin(), names.end());
-  for (std::size_t i = 0; i < cells.size(); ++i)
-    dataset.samples[i].label = std::distance(names.begin(), names.find(cells[i].text));
+  for (std::size_t i = 0; i < column.cells.size(); ++i)
+    dataset.samples[i].label = std::distance(names.begin(), names.find(column.cells[i]));
 }
 
-void read_several_classes(Dataset& dataset, const std::vector<LabelCell>& cells) {
+void read_several_classes(Dataset& dataset, const LabelColumn& column) {
   std::set<std::string> names;
   std::vector<std::vector<std::string>> each;
-  for (const auto& [text, where] : cells) {
+  for (std::size_t i = 0; i < column.cells.size(); ++i) {
+    const std::string& text = column.cells[i];
     each.push_back(text.empty() ? std::vector<std::string>() : parts_of(text));
     const std::set<std::string> own(each.back().begin(), each.back().end());
     if (own.size() != each.back().size() || own.contains(""))
-      throw Error({where, "label '" + text + "' names a class twice or not at all",
+      throw Error({column.where(i), "label '" + text + "' names a class twice or not at all",
                    "names such as a|b, or nothing (task multi_label)", ""});
     names.insert(own.begin(), own.end());
   }
   dataset.classes.assign(names.begin(), names.end());
-  for (std::size_t i = 0; i < cells.size(); ++i) {
+  for (std::size_t i = 0; i < each.size(); ++i) {
     auto& values = dataset.samples[i].values;
     values.assign(names.size(), 0);
     for (const auto& name : each[i])
@@ -70,20 +73,21 @@ void read_several_classes(Dataset& dataset, const std::vector<LabelCell>& cells)
   }
 }
 
-void read_numbers(Dataset& dataset, const std::vector<LabelCell>& cells) {
-  for (std::size_t i = 0; i < cells.size(); ++i) {
+void read_numbers(Dataset& dataset, const LabelColumn& column) {
+  for (std::size_t i = 0; i < column.cells.size(); ++i) {
+    const std::string& text = column.cells[i];
     auto& values = dataset.samples[i].values;
-    for (const auto& part : parts_of(cells[i].text)) {
+    for (const auto& part : parts_of(text)) {
       const auto number = parse_number(part);
       if (!number)
-        throw Error({cells[i].where, "label '" + cells[i].text + "' is no number",
+        throw Error({column.where(i), "label '" + text + "' is no number",
                      "a number, or several such as 1.5|2 (task regression)",
                      "set task to single_label or multi_label for names of classes"});
       values.push_back(*number);
     }
     const std::size_t expected = dataset.samples.front().values.size();
     if (values.size() != expected)
-      throw Error({cells[i].where, "label '" + cells[i].text + "' holds " + std::to_string(values.size()) + " numbers",
+      throw Error({column.where(i), "label '" + text + "' holds " + std::to_string(values.size()) + " numbers",
                    std::to_string(expected) + ", as the first line", ""});
   }
   const std::size_t count = dataset.samples.front().values.size();
@@ -93,10 +97,7 @@ void read_numbers(Dataset& dataset, const std::vector<LabelCell>& cells) {
 
 /// Gives each sample the rarest of its classes as its label.
 void find_rarest(Dataset& dataset) {
-  std::vector<std::int64_t> counts(dataset.classes.size(), 0);
-  for (std::size_t k = 0; k < counts.size(); ++k)
-    counts[k] = std::count_if(dataset.samples.begin(), dataset.samples.end(),
-                              [&](const Sample& sample) { return dataset.is_of(sample, k); });
+  const auto counts = dataset.class_counts(dataset.samples);
   for (auto& sample : dataset.samples) {
     sample.label = -1;
     for (std::size_t k = 0; k < counts.size(); ++k)
@@ -131,10 +132,10 @@ void put_in_order(Dataset& dataset, const std::vector<std::string>& order, const
 
 std::size_t fewest_classes(Task task) { return one_class_each(task) ? 2 : 1; }
 
-void read_labels(Dataset& dataset, const std::vector<LabelCell>& cells) {
-  if (dataset.task == Task::kMultiLabel) return read_several_classes(dataset, cells);
-  if (dataset.task == Task::kRegression) return read_numbers(dataset, cells);
-  read_classes(dataset, cells);
+void read_labels(Dataset& dataset, const LabelColumn& column) {
+  if (dataset.task == Task::kMultiLabel) return read_several_classes(dataset, column);
+  if (dataset.task == Task::kRegression) return read_numbers(dataset, column);
+  read_classes(dataset, column);
 }
 
 void fit_labels(Dataset& dataset, const std::vector<std::string>& order, const std::string& subject) {

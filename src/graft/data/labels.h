@@ -12,15 +12,18 @@ namespace graft {
 /// Classes, or numbers a photo, that a data set must have for a task.
 std::size_t fewest_classes(Task task);
 
-/// One label of a table and where it stands, "table 'x.csv' line 3".
-struct LabelCell {
-  std::string text;
-  std::string where;
+/// The labels of a table, a line each.
+struct LabelColumn {
+  std::string table;               ///< "table 'x.csv'"
+  std::vector<std::string> cells;  ///< from line 2 on
+
+  /// "table 'x.csv' line 3"
+  std::string where(std::size_t cell) const { return table + " line " + std::to_string(cell + 2); }
 };
 
 /// Gives classes to a data set and to each of its samples the label of the cell at its place.
 /// @throws Error naming the line where a cell does not fit the data set's task.
-void read_labels(Dataset& dataset, const std::vector<LabelCell>& cells);
+void read_labels(Dataset& dataset, const LabelColumn& column);
 /// Makes labels what the data set's task wants, where they were read as one class each (folders) or in order of name.
 /// @param order  see LabelOptions
 /// @throws Error when `order` does not name every class, or the task wants numbers and the labels are folders.

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 
 #include "graft/core/error.h"
 #include "graft/core/names.h"
@@ -11,12 +12,10 @@
 namespace graft {
 namespace {
 
-using Row = std::vector<std::string>;
-
 /// Where each known column stands.
 class Columns {
  public:
-  Columns(const Row& header, const std::string& subject) {
+  Columns(const CsvRow& header, const std::string& subject) : count_(header.size()) {
     static const std::vector<std::string> kKnown{"path", "label", "split", "weight", "group"};
     std::vector<Problem> problems;
     for (std::size_t i = 0; i < header.size(); ++i) {
@@ -31,13 +30,15 @@ class Columns {
     if (!problems.empty()) throw Error(problems);
   }
 
+  std::size_t count() const { return count_; }
   /// The cell, "" where the table has no such column.
-  std::string cell(const Row& row, const std::string& column) const {
+  std::string cell(const CsvRow& row, const std::string& column) const {
     const auto found = index_.find(column);
     return found == index_.end() ? "" : row[found->second];
   }
 
  private:
+  std::size_t count_;
   std::map<std::string, std::size_t> index_;
 };
 
@@ -50,9 +51,10 @@ double parse_weight(const std::string& text, const std::string& where) {
   return weight;
 }
 
-Sample parse_row(const Row& row, const Columns& columns, const std::filesystem::path& base, const std::string& where) {
+Sample parse_row(const CsvRow& row, const Columns& columns, const std::filesystem::path& base,
+                 const std::string& where) {
   Sample sample;
-  sample.path = base / columns.cell(row, "path");
+  sample.path = (base / columns.cell(row, "path")).string();
   sample.weight = parse_weight(columns.cell(row, "weight"), where);
   sample.group = columns.cell(row, "group");
   const std::string split = columns.cell(row, "split");
@@ -68,20 +70,20 @@ Dataset read_manifest(const std::filesystem::path& table, Task task) {
   const std::string extension = table.extension().string();
   if (extension != ".csv" && extension != ".tsv")
     throw Error({subject, "is neither a folder nor a table", "a folder of class folders, or a .csv or .tsv file", ""});
-  const auto rows = read_csv(table, extension == ".csv" ? ',' : '\t');
-  if (rows.size() < 2) throw Error({subject, "has no rows", "a header and one line an image", ""});
-  const Columns columns(rows[0], subject);
   Dataset dataset;
   dataset.task = task;
-  std::vector<LabelCell> labels;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    const std::string where = subject + " line " + std::to_string(i + 1);
-    if (rows[i].size() != rows[0].size())
-      throw Error({where, "has " + std::to_string(rows[i].size()) + " cells",
-                   std::to_string(rows[0].size()) + ", as the header", ""});
-    dataset.samples.push_back(parse_row(rows[i], columns, table.parent_path(), where));
-    labels.push_back({columns.cell(rows[i], "label"), where});
-  }
+  std::optional<Columns> columns;
+  LabelColumn labels{subject, {}};
+  read_csv(table, extension == ".csv" ? ',' : '\t', [&](const CsvRow& row) {
+    if (!columns) return void(columns.emplace(row, subject));
+    const std::string where = labels.where(labels.cells.size());
+    if (row.size() != columns->count())
+      throw Error({where, "has " + std::to_string(row.size()) + " cells",
+                   std::to_string(columns->count()) + ", as the header", ""});
+    dataset.samples.push_back(parse_row(row, *columns, table.parent_path(), where));
+    labels.cells.push_back(columns->cell(row, "label"));
+  });
+  if (labels.cells.empty()) throw Error({subject, "has no rows", "a header and one line an image", ""});
   read_labels(dataset, labels);
   return dataset;
 }

@@ -23,9 +23,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kDigest = 64, kChecksum = 32;
 constexpr std::size_t kEntry = kDigest + 1 + kChecksum + 1;  // "digest checksum\n"
 
-std::string checksum_of(const at::Tensor& row) {
-  return sha256({static_cast<const char*>(row.const_data_ptr()), row.nbytes()}).substr(0, kChecksum);
-}
+Digest digest_of(std::string_view bytes) { return Sha256().update(bytes).digest(); }
 
 std::uintmax_t bytes_of(const std::vector<StoredRows>& stores) {
   std::uintmax_t bytes = 0;
@@ -106,22 +104,34 @@ RowStore::RowStore(const fs::path& folder, std::vector<std::int64_t> sizes, cons
 
 RowStore::~RowStore() = default;
 
+RowStore::Checksum RowStore::checksum_of(const at::Tensor& row) {
+  const Digest digest = digest_of({static_cast<const char*>(row.const_data_ptr()), row.nbytes()});
+  Checksum half;
+  std::ranges::copy_n(digest.bytes.begin(), half.size(), half.begin());
+  return half;
+}
+
+/// A line that is damaged is no entry.
 void RowStore::read_entries() {
   std::string text(entries_->size() / kEntry * kEntry, '\0');
   entries_->read(text.data(), text.size(), 0);
-  for (std::size_t i = 0; i * kEntry < text.size(); ++i)
-    places_[text.substr(i * kEntry, kDigest)] = {i, text.substr(i * kEntry + kDigest + 1, kChecksum)};
+  for (std::size_t i = 0; i * kEntry < text.size(); ++i) {
+    const auto line = std::string_view(text).substr(i * kEntry, kEntry);
+    const auto name = Digest::parse(line.substr(0, kDigest));
+    Checksum checksum{};
+    if (name && from_hex(line.substr(kDigest + 1, kChecksum), checksum)) places_[*name] = {i, checksum};
+  }
 }
 
 bool RowStore::find(const std::string& name, at::Tensor row) const {
   TORCH_CHECK(row.sizes() == sizes_ && row.scalar_type() == at::kFloat && row.is_contiguous(), "not a row");
-  const auto place = places_.find(sha256(name));
+  const auto place = places_.find(digest_of(name));
   if (place == places_.end()) return false;
   const auto& [index, checksum] = place->second;
   return rows_->read(row.mutable_data_ptr(), row_bytes_, index * row_bytes_) && checksum_of(row) == checksum;
 }
 
-bool RowStore::has(const std::string& name) const { return places_.contains(sha256(name)); }
+bool RowStore::has(const std::string& name) const { return places_.contains(digest_of(name)); }
 
 void RowStore::add(const std::vector<std::string>& names, const at::Tensor& rows) {
   const at::Tensor source = rows.to(at::kFloat).contiguous();
@@ -133,9 +143,9 @@ void RowStore::add(const std::vector<std::string>& names, const at::Tensor& rows
   rows_->write(source.const_data_ptr(), source.nbytes(), first * row_bytes_);
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string digest = sha256(names[i]);
-    const std::string checksum = checksum_of(source[static_cast<std::int64_t>(i)]);
-    text += digest + " " + checksum + "\n";
+    const Digest digest = digest_of(names[i]);
+    const Checksum checksum = checksum_of(source[static_cast<std::int64_t>(i)]);
+    text += digest.hex() + " " + to_hex(checksum) + "\n";
     places_[digest] = {first + i, checksum};
   }
   entries_->write(text.data(), text.size(), first * kEntry);

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "graft/core/hash.h"
 #include "graft/core/json.h"
 
 namespace graft {
@@ -45,11 +47,14 @@ class RowStore {
   std::vector<std::int64_t> sizes_;
   std::size_t row_bytes_;
   std::unique_ptr<File> entries_, rows_, in_use_;
+  using Checksum = std::array<std::uint8_t, 16>;
   struct Place {
     std::size_t index;
-    std::string checksum;
+    Checksum checksum;
   };
-  std::unordered_map<std::string, Place> places_;  // by the SHA-256 of the name
+  static Checksum checksum_of(const at::Tensor& row);
+
+  std::unordered_map<Digest, Place> places_;  // by that of the name
 };
 
 /// A RowStore on disk.

@@ -59,10 +59,15 @@ JudgedPhoto judged(const RunFolder& folder, const Row& header, const Row& row, c
 }
 
 std::vector<JudgedPhoto> read_photos(const RunFolder& folder, const std::string& task) {
-  const auto rows = read_csv(folder.predictions());
-  if (rows.empty()) throw damaged(folder);
+  CsvRow header;
   std::vector<JudgedPhoto> photos;
-  for (std::size_t i = 1; i < rows.size(); ++i) photos.push_back(judged(folder, rows.front(), rows[i], task));
+  read_csv(folder.predictions(), ',', [&](const CsvRow& row) {
+    if (header.empty())
+      header = row;
+    else
+      photos.push_back(judged(folder, header, row, task));
+  });
+  if (header.empty()) throw damaged(folder);
   std::ranges::stable_sort(photos, std::greater<>(), &JudgedPhoto::wrong);
   return photos;
 }

@@ -46,7 +46,7 @@ void match_classes(Dataset& dataset, const std::vector<std::string>& classes) {
   dataset.classes = classes;
 }
 
-at::Tensor labels_of(const std::vector<Sample>& samples) {
+at::Tensor labels_of(const Samples& samples) {
   std::vector<std::int64_t> labels;
   std::vector<double> values;
   for (const auto& sample : samples) {
@@ -66,7 +66,7 @@ Task task_of(const Predictor& predictor) {
   return task_named(name);
 }
 
-at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+at::Tensor probabilities_of(const Predictor& predictor, const Samples& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
   const std::size_t size = predictor.batch_size();
   const std::size_t batches = (samples.size() + size - 1) / size;
@@ -91,7 +91,7 @@ at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample
   return at::cat(rows);
 }
 
-Metrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+Metrics evaluate(const Predictor& predictor, const Samples& samples, int workers,
                  const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
   const at::Tensor rows = probabilities_of(predictor, samples, workers, progress, stop);
   return task_row(task_of(predictor))

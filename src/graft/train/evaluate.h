@@ -13,13 +13,13 @@ namespace graft {
 void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
 
 /// int64 [N]; of samples with values (several classes, or numbers) those: double [N, C].
-at::Tensor labels_of(const std::vector<Sample>& samples);
+at::Tensor labels_of(const Samples& samples);
 
 /// Runs an artifact over images on `workers` threads: its answers, float [N, classes], in their order, fewer after a
 /// stop.
 /// @param progress  called with the number of images done
 /// @throws Error when an image cannot be read, or the stop came before the first batch.
-at::Tensor probabilities_of(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+at::Tensor probabilities_of(const Predictor& predictor, const Samples& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
 
 /// The task of an artifact. @throws Error when it is none that this Graft knows.
@@ -28,7 +28,7 @@ Task task_of(const Predictor& predictor);
 /// Runs an artifact over labelled images on `workers` threads. Labels index the artifact's classes; samples must not be
 /// empty.
 /// @param progress  called with the number of images done
-Metrics evaluate(const Predictor& predictor, const std::vector<Sample>& samples, int workers,
+Metrics evaluate(const Predictor& predictor, const Samples& samples, int workers,
                  const std::function<void(std::size_t)>& progress, const std::stop_token& stop = {});
 
 }  // namespace graft

@@ -69,10 +69,9 @@ torch::jit::Module compose(const ModelSource& source, const ArtifactMetadata& me
 
 /// A few validation images as the network sees them.
 at::Tensor proof_images(const ModelSource& source) {
-  auto samples = source.dataset.of(Split::kVal);
-  samples.resize(std::min(samples.size(), kProofImages));
   std::vector<at::Tensor> images;
-  for (const auto& sample : samples) images.push_back(load_image(sample, source.recipe.input, {}, 0));
+  for (const auto& sample : source.dataset.of(Split::kVal).first(kProofImages))
+    images.push_back(load_image(sample, source.recipe.input, {}, 0));
   return normalize_images(at::stack(images), source.recipe.input);
 }
 
@@ -95,7 +94,7 @@ at::Tensor answers_to(const at::Tensor& features, const std::filesystem::path& f
 }
 
 /// Whether the whole file gives these answers to some of the images.
-bool gives(const Predictor& predictor, const std::vector<Sample>& samples, const at::Tensor& answers) {
+bool gives(const Predictor& predictor, const Samples& samples, const at::Tensor& answers) {
   const at::Tensor expected = answers.index_select(0, at::tensor(spread(samples.size(), kSpotChecks)));
   const at::Tensor found =
       probabilities_of(predictor, some_of(samples, kSpotChecks), thread_count(), [](std::size_t) {});

@@ -112,7 +112,7 @@ std::vector<std::size_t> FrozenActivations::stored(std::size_t boundary) const {
   const auto store = store_at(boundary);
   for (std::uint64_t view = 0; view < found.size(); ++view)
     for (const auto& sample : source_.samples)
-      if (store->has(ActivationCache::name_of(sample.hash, view))) ++found[view];
+      if (store->has(ActivationCache::name_of(sample, view))) ++found[view];
   return found;
 }
 

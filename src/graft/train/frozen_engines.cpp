@@ -21,14 +21,14 @@ at::Tensor normalized(const std::vector<std::filesystem::path>& images, const In
   std::vector<at::Tensor> pixels;
   for (const auto& image : images) {
     Sample sample;
-    sample.path = image;
+    sample.path = image.string();
     pixels.push_back(load_image(sample, input, {}, 0));
   }
   return normalize_images(at::stack(pixels), input);
 }
 
 /// Paths of `count` samples, from the start again where there are fewer.
-std::vector<std::filesystem::path> paths_of(const std::vector<Sample>& samples, std::size_t count) {
+std::vector<std::filesystem::path> paths_of(const Samples& samples, std::size_t count) {
   std::vector<std::filesystem::path> paths;
   for (std::size_t i = 0; i < count; ++i) paths.push_back(samples[i % samples.size()].path);
   return paths;
@@ -48,14 +48,14 @@ std::vector<EngineTrial> answer_engine_query(const EngineQuery& query) {
                       {.fused = true, .bfloat16 = query.bfloat16, .timing_workers = query.workers});
 }
 
-at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const std::vector<Sample>& samples,
+at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const Samples& samples,
                         const InputSpec& input) {
   const auto paths = paths_of(samples, backbone.device().is_cpu() ? kRows : kRowsOnGpu);
   return rows_at(backbone, boundary, normalized(paths, input));
 }
 
-FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::size_t to,
-                               const std::vector<Sample>& samples, std::size_t rows) {
+FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::size_t to, const Samples& samples,
+                               std::size_t rows) {
   if (from == to) return [](const at::Tensor& same) { return same; };
   auto engine = engines_.find({from, to});
   if (engine == engines_.end())
@@ -63,8 +63,7 @@ FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::
   return engine->second;
 }
 
-FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, const std::vector<Sample>& samples,
-                                  std::size_t rows) {
+FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, const Samples& samples, std::size_t rows) {
   const auto [from, to] = between;
   const at::Tensor example = example_rows(backbone, from, samples, options_.input);
   if (const auto known = plans_.find(between); known != plans_.end())
@@ -77,9 +76,8 @@ FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, con
   return FrozenEngine(backbone, from, to, best.plan, example);
 }
 
-std::optional<FrozenEngine> FrozenEngines::probed(const Backbone& backbone, Between between,
-                                                  const std::vector<Sample>& samples, const at::Tensor& example,
-                                                  std::size_t rows) {
+std::optional<FrozenEngine> FrozenEngines::probed(const Backbone& backbone, Between between, const Samples& samples,
+                                                  const at::Tensor& example, std::size_t rows) {
   if (!options_.probe || !backbone.device().is_cpu()) return std::nullopt;
   const auto [from, to] = between;
   const auto plan = options_.probe({backbone.path(), backbone.options(), from, to, options_.input,

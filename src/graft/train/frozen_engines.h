@@ -34,8 +34,7 @@ using EngineProbe = std::function<std::optional<EnginePlan>(const EngineQuery& q
 std::vector<EngineTrial> answer_engine_query(const EngineQuery& query);
 
 /// What crosses a boundary for a few of the samples, computed plainly: float [n, …], n what engines take at once.
-at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const std::vector<Sample>& samples,
-                        const InputSpec& input);
+at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const Samples& samples, const InputSpec& input);
 
 /// The frozen parts of one backbone as functions, each compiled once.
 class FrozenEngines {
@@ -51,8 +50,7 @@ class FrozenEngines {
   explicit FrozenEngines(Options options) : options_(std::move(options)) {}
 
   /// The layers between two boundaries. `samples` are what they will compute, `rows` is how many times in all.
-  FrozenPart part(const Backbone& backbone, std::size_t from, std::size_t to, const std::vector<Sample>& samples,
-                  std::size_t rows);
+  FrozenPart part(const Backbone& backbone, std::size_t from, std::size_t to, const Samples& samples, std::size_t rows);
   /// Forgets engines of layers above `boundary`, after they were trained.
   void trained_above(std::size_t boundary);
 
@@ -63,8 +61,8 @@ class FrozenEngines {
  private:
   using Between = std::pair<std::size_t, std::size_t>;
 
-  FrozenEngine build(const Backbone& backbone, Between between, const std::vector<Sample>& samples, std::size_t rows);
-  std::optional<FrozenEngine> probed(const Backbone& backbone, Between between, const std::vector<Sample>& samples,
+  FrozenEngine build(const Backbone& backbone, Between between, const Samples& samples, std::size_t rows);
+  std::optional<FrozenEngine> probed(const Backbone& backbone, Between between, const Samples& samples,
                                      const at::Tensor& example, std::size_t rows);
   void say(const Backbone& backbone, Between between, const EngineTrial& trial) const;
 

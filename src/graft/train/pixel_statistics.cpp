@@ -68,7 +68,7 @@ void set_whitening(const PixelStatistics& found, const std::string& kind, InputS
 
 }  // namespace
 
-PixelStatistics pixel_statistics(const std::vector<Sample>& samples, const InputSpec& input, int workers) {
+PixelStatistics pixel_statistics(const Samples& samples, const InputSpec& input, int workers) {
   LevelSums sums;
   OrderedParallel<LevelSums>::run(
       samples.size(), workers, [&](std::size_t i) { return sums_of(load_image(samples[i], input, {}, 0)); },

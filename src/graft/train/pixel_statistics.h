@@ -16,7 +16,7 @@ struct PixelStatistics {
 };
 /// Adds levels as whole numbers, so that no order of adding rounds.
 /// @param samples  not empty
-PixelStatistics pixel_statistics(const std::vector<Sample>& samples, const InputSpec& input, int workers);
+PixelStatistics pixel_statistics(const Samples& samples, const InputSpec& input, int workers);
 
 /// Puts the training photos' figures where the recipe says "data" for input.mean or input.std, or names a whitening.
 /// @param message  told of them

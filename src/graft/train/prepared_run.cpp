@@ -64,7 +64,7 @@ std::vector<TrainSelection> select_all(const Recipe& recipe, const Network& netw
   return selections;
 }
 
-ImageSource source_of(const Recipe& recipe, std::vector<Sample> samples, const Augmentation& augmentation) {
+ImageSource source_of(const Recipe& recipe, Samples samples, const Augmentation& augmentation) {
   return {std::move(samples), recipe.input, augmentation, recipe.batch_size, thread_count()};
 }
 
@@ -117,9 +117,8 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
 
 bool PreparedRun::ask_teacher(const FrozenProgress& progress, const std::stop_token& stop, std::size_t first) {
   if (!teacher_) return true;
-  auto samples = train.samples();
-  message_(c10::str(teacher_->summary(), ": looks at each of the ", samples.size(), " training photos once"));
-  samples.resize(std::min(samples.size(), first));
+  const Samples samples = train.samples().first(first);
+  message_(c10::str(teacher_->summary(), ": looks at each of the ", train.samples().size(), " training photos once"));
   const at::Tensor logits = teacher_->logits(samples, recipe_.batch_size, progress, stop);
   if (logits.size(0) < std::ssize(samples)) return false;
   distillation_ = {recipe_.distill.alpha, recipe_.distill.temperature, logits};

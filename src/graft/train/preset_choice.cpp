@@ -20,7 +20,7 @@ constexpr std::size_t kLook = 400;
 std::string percent(double part) { return c10::str(std::lround(100 * part), " %"); }
 
 /// float [N, F], each feature with a mean of 0 and a deviation of 1.
-at::Tensor standardised_features(const RunSpec& spec, const std::vector<Sample>& samples) {
+at::Tensor standardised_features(const RunSpec& spec, const Samples& samples) {
   constexpr std::int64_t kBatch = 8;
   const InputSpec& input = spec.recipe.input;
   const auto backbone = Backbone::load(spec.recipe.backbone, spec.recipe.backbone_options(spec.environment.trust));
@@ -56,7 +56,7 @@ PresetChoice preset_by_facts(const PresetFacts& facts) {
   return {"gradual", seen + "the photos lie far from what the backbone knows"};
 }
 
-double linear_look(const RunSpec& spec, const std::vector<Sample>& samples) {
+double linear_look(const RunSpec& spec, const Samples& samples) {
   const at::Tensor features = standardised_features(spec, samples), targets = labels_of(samples);
   const at::Tensor scores = leave_one_out_scores(features, targets, static_cast<double>(features.size(1)));
   return scores.argmax(1).eq(targets).to(at::kDouble).mean().item<double>();

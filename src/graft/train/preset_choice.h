@@ -29,7 +29,7 @@ PresetChoice preset_by_facts(const PresetFacts& facts);
 
 /// The part of labelled images that a ridge regression on the backbone's features tells right, each judged by a fit
 /// without it. @param spec  its backbone and input are taken
-double linear_look(const RunSpec& spec, const std::vector<Sample>& samples);
+double linear_look(const RunSpec& spec, const Samples& samples);
 
 /// Chooses the preset of a run ("auto"): by the number of its training images, and, where that does not decide, by how
 /// far they lie from what the backbone knows: a linear look at a few hundred of them.

@@ -7,7 +7,7 @@
 #include <ctime>
 #include <iomanip>
 #include <locale>
-#include <sstream>
+#include <ostream>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
@@ -59,11 +59,12 @@ std::string RunFolder::csv_path(const std::filesystem::path& image) const {
 }
 
 void RunFolder::write_split(const Dataset& dataset) const {
-  std::string text = "path,label,split,sha256\n";
-  for (const auto& sample : dataset.samples)
-    text += csv_path(sample.path) + "," + csv_cell(label_text(dataset, sample)) + "," + to_string(*sample.split) + "," +
-            sample.hash + "\n";
-  replace_file(split(), text);
+  replace_file(split(), [&](std::ostream& file) {
+    file << "path,label,split,sha256\n";
+    for (const auto& sample : dataset.samples)
+      file << csv_path(sample.path) << "," << csv_cell(label_text(dataset, sample)) << "," << to_string(*sample.split)
+           << "," << sample.hash.hex() << "\n";
+  });
 }
 
 void RunFolder::write_skipped(const Dataset& dataset) const {
@@ -77,21 +78,21 @@ void RunFolder::write_predictions(const Dataset& dataset, const at::Tensor& answ
   TORCH_CHECK(answers.dim() == 2 && answers.size(0) == static_cast<std::int64_t>(samples.size()), "answers are ",
               answers.sizes(), ", expected a row for each of ", samples.size(), " images");
   const bool numbers = dataset.task == Task::kRegression;  // which `predicted` holds already
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  text << std::fixed << std::setprecision(6) << "path,label,predicted";
-  for (const auto& name : dataset.classes)
-    if (!numbers) text << "," << csv_cell("p_" + name);
-  text << "\n";
   const at::Tensor rows = answers.to(at::kCPU, at::kFloat).contiguous();
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const at::Tensor row = rows[static_cast<std::int64_t>(i)];
-    text << csv_path(samples[i].path) << "," << csv_cell(label_text(dataset, samples[i])) << ","
-         << csv_cell(answer_text(dataset, row));
-    for (std::int64_t c = 0; !numbers && c < row.size(0); ++c) text << "," << row.const_data_ptr<float>()[c];
-    text << "\n";
-  }
-  replace_file(predictions(), std::move(text).str());
+  replace_file(predictions(), [&](std::ostream& file) {
+    file.imbue(std::locale::classic());
+    file << std::fixed << std::setprecision(6) << "path,label,predicted";
+    for (const auto& name : dataset.classes)
+      if (!numbers) file << "," << csv_cell("p_" + name);
+    file << "\n";
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      const at::Tensor row = rows[static_cast<std::int64_t>(i)];
+      file << csv_path(samples[i].path) << "," << csv_cell(label_text(dataset, samples[i])) << ","
+           << csv_cell(answer_text(dataset, row));
+      for (std::int64_t c = 0; !numbers && c < row.size(0); ++c) file << "," << row.const_data_ptr<float>()[c];
+      file << "\n";
+    }
+  });
 }
 
 void RunFolder::write_history(const Json& records) const {

@@ -62,7 +62,7 @@ void check_backbone_file(const Recipe& recipe) {
 std::string digest_of(const Dataset& dataset) {
   Sha256 hash;
   for (const auto& sample : dataset.samples)
-    hash.update(sample.hash + " " + label_text(dataset, sample) + " " + to_string(*sample.split) + "\n");
+    hash.update(sample.hash.hex() + " " + label_text(dataset, sample) + " " + to_string(*sample.split) + "\n");
   return hash.hex();
 }
 

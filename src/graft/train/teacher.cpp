@@ -112,14 +112,15 @@ at::Tensor Teacher::answer(const at::Tensor& images) const {
   return order_.defined() ? logits.index_select(1, order_) : logits;
 }
 
-void Teacher::check_finite(const at::Tensor& rows, std::span<const Sample> samples) const {
+/// @param begin  the sample that the first row is of
+void Teacher::check_finite(const at::Tensor& rows, const Samples& samples, std::int64_t begin) const {
   const at::Tensor broken = rows.isfinite().all(1).logical_not().nonzero();
   if (broken.numel() == 0) return;
-  const auto first = static_cast<std::size_t>(broken[0].item<std::int64_t>());
-  throw Error({subject_, "its answer to '" + samples[first].path.string() + "' is no finite number", "logits", ""});
+  const auto first = static_cast<std::size_t>(begin + broken[0].item<std::int64_t>());
+  throw Error({subject_, "its answer to '" + samples[first].path + "' is no finite number", "logits", ""});
 }
 
-at::Tensor Teacher::logits(const std::vector<Sample>& samples, std::int64_t batch_size, const FrozenProgress& progress,
+at::Tensor Teacher::logits(const Samples& samples, std::int64_t batch_size, const FrozenProgress& progress,
                            const std::stop_token& stop) const {
   const at::Tensor rows = at::empty({std::ssize(samples), std::ssize(classes_)});
   std::int64_t done = 0;
@@ -127,7 +128,7 @@ at::Tensor Teacher::logits(const std::vector<Sample>& samples, std::int64_t batc
       {samples, input_, {}, batch_size, thread_count()}, batches_in_order(samples.size(), batch_size),
       [](const Sample&) { return std::uint64_t{0}; }, [this](const at::Tensor& images) { return answer(images); },
       [&](std::size_t, const at::Tensor& batch) {
-        check_finite(batch, std::span(samples).subspan(static_cast<std::size_t>(done)));
+        check_finite(batch, samples, done);
         rows.narrow(0, done, batch.size(0)).copy_(batch);
         progress(static_cast<std::size_t>(done += batch.size(0)), samples.size());
       },

@@ -3,7 +3,6 @@
 #include <torch/csrc/jit/api/module.h>
 
 #include <cstdint>
-#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -33,7 +32,7 @@ class Teacher {
   /// Looks at each image as for evaluation: float [N, classes] on the CPU, in the order of the data's classes, fewer
   /// after a stop. Computes batches side by side, each on one thread.
   /// @throws Error when an answer is no finite number
-  at::Tensor logits(const std::vector<Sample>& samples, std::int64_t batch_size, const FrozenProgress& progress,
+  at::Tensor logits(const Samples& samples, std::int64_t batch_size, const FrozenProgress& progress,
                     const std::stop_token& stop) const;
 
  private:
@@ -41,7 +40,7 @@ class Teacher {
   /// Of normalised images [N, 3, S, S].
   at::Tensor answer(const at::Tensor& images) const;
   /// @param samples  that the rows are of, and more
-  void check_finite(const at::Tensor& rows, std::span<const Sample> samples) const;
+  void check_finite(const at::Tensor& rows, const Samples& samples, std::int64_t begin) const;
 
   std::string subject_;
   std::string file_;  // its name

@@ -10,7 +10,7 @@
 namespace graft {
 namespace {
 
-at::Tensor sample_weights(const std::vector<Sample>& samples) {
+at::Tensor sample_weights(const Samples& samples) {
   std::vector<double> weights;
   bool all_one = true;
   for (const auto& sample : samples) weights.push_back(sample.weight), all_one = all_one && sample.weight == 1;
@@ -45,7 +45,7 @@ Batches paired_batches(std::size_t count, std::int64_t batch_size) {
   return batches;
 }
 
-EpochBatches::EpochBatches(const BalanceSpec& balance, const std::vector<Sample>& samples,
+EpochBatches::EpochBatches(const BalanceSpec& balance, const Samples& samples,
                            const std::vector<std::int64_t>& class_counts, std::int64_t batch_size)
     : count_(samples.size()), batch_size_(batch_size) {
   if (!balance.draws()) return;
@@ -68,7 +68,7 @@ Batches EpochBatches::operator()(std::uint64_t seed) const {
   return batches;
 }
 
-LossWeights loss_weights(const BalanceSpec& balance, const std::vector<Sample>& samples,
+LossWeights loss_weights(const BalanceSpec& balance, const Samples& samples,
                          const std::vector<std::int64_t>& class_counts) {
   return {balance.draws() ? at::Tensor() : class_weights(balance, class_counts), sample_weights(samples)};
 }

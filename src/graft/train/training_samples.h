@@ -13,8 +13,8 @@ namespace graft {
 /// replacement, by data.balance. A last batch of one image joins the one before it: batch statistics need two.
 class EpochBatches {
  public:
-  EpochBatches(const BalanceSpec& balance, const std::vector<Sample>& samples,
-               const std::vector<std::int64_t>& class_counts, std::int64_t batch_size);
+  EpochBatches(const BalanceSpec& balance, const Samples& samples, const std::vector<std::int64_t>& class_counts,
+               std::int64_t batch_size);
 
   std::int64_t steps() const;  ///< batches of an epoch
   Batches operator()(std::uint64_t seed) const;
@@ -29,7 +29,7 @@ class EpochBatches {
 Batches paired_batches(std::size_t count, std::int64_t batch_size);
 
 /// What training images weigh in the loss: their own weights, and their classes' where data.balance says so.
-LossWeights loss_weights(const BalanceSpec& balance, const std::vector<Sample>& samples,
+LossWeights loss_weights(const BalanceSpec& balance, const Samples& samples,
                          const std::vector<std::int64_t>& class_counts);
 
 }  // namespace graft

@@ -35,8 +35,8 @@ struct Answers {
   at::Tensor classes, probabilities;
 };
 
-Answers answers(const Predictor& predictor, const std::vector<Sample>& samples, const Augmentation& augmentation,
-                int workers, const std::function<void(std::size_t)>& progress) {
+Answers answers(const Predictor& predictor, const Samples& samples, const Augmentation& augmentation, int workers,
+                const std::function<void(std::size_t)>& progress) {
   const auto batches = batches_in_order(samples.size(), static_cast<std::int64_t>(predictor.batch_size()));
   std::vector<at::Tensor> rows;
   OrderedParallel<at::Tensor>::run(
@@ -115,7 +115,7 @@ std::vector<Json> planned_transforms(const Json& augment, const InputSpec& input
   return planned;
 }
 
-std::vector<TransformAudit> audit_transforms(const Predictor& predictor, const std::vector<Sample>& samples,
+std::vector<TransformAudit> audit_transforms(const Predictor& predictor, const Samples& samples,
                                              const std::vector<Json>& transforms, int workers,
                                              const std::function<void(std::size_t, std::size_t)>& progress) {
   const InputSpec& input = predictor.metadata().input;
@@ -137,8 +137,7 @@ std::vector<TransformAudit> audit_transforms(const Predictor& predictor, const s
   return audits;
 }
 
-Finding finding_of(const TransformAudit& audit, const std::vector<Sample>& samples,
-                   const std::vector<std::string>& classes) {
+Finding finding_of(const TransformAudit& audit, const Samples& samples, const std::vector<std::string>& classes) {
   Finding finding{"transform", audit.harmful() ? Severity::kHarm : Severity::kNote, audit.name() + ": ", "", {}};
   if (audit.confusions.empty()) {
     finding.text += "no class looks like another";
@@ -167,7 +166,7 @@ Json to_json(const TransformAudit& audit, const std::vector<std::string>& classe
   return json;
 }
 
-void write_sheet(const TransformAudit& audit, const std::vector<Sample>& samples, const InputSpec& input,
+void write_sheet(const TransformAudit& audit, const Samples& samples, const InputSpec& input,
                  const std::filesystem::path& path) {
   if (audit.photos.empty()) throw Error({"transform '" + audit.name() + "'", "confuses no photo", "", ""});
   constexpr std::int64_t kGap = 4;

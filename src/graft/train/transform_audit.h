@@ -43,13 +43,12 @@ std::vector<Json> planned_transforms(const Json& augment, const InputSpec& input
 /// Asks a model about photos as they are and after each transform alone, made to happen and drawn once a photo.
 /// @param samples   labels index the model's classes; not empty
 /// @param progress  called with the number of answers and how many there will be; may be empty
-std::vector<TransformAudit> audit_transforms(const Predictor& predictor, const std::vector<Sample>& samples,
+std::vector<TransformAudit> audit_transforms(const Predictor& predictor, const Samples& samples,
                                              const std::vector<Json>& transforms, int workers,
                                              const std::function<void(std::size_t, std::size_t)>& progress);
 
 /// "vertical_flip: 31 % of 'p' look like 'd' (JPEG alone: 1 %)".
-Finding finding_of(const TransformAudit& audit, const std::vector<Sample>& samples,
-                   const std::vector<std::string>& classes);
+Finding finding_of(const TransformAudit& audit, const Samples& samples, const std::vector<std::string>& classes);
 /// {"transform", "confusions": [{"class", "as", "photos", "share", "baseline"}]}
 Json to_json(const TransformAudit& audit, const std::vector<std::string>& classes);
 
@@ -57,7 +56,7 @@ Json to_json(const TransformAudit& audit, const std::vector<std::string>& classe
 /// what the transform makes of it.
 /// @param path  in a folder that is there
 /// @throws Error when it cannot be written, or the transform confuses nothing
-void write_sheet(const TransformAudit& audit, const std::vector<Sample>& samples, const InputSpec& input,
+void write_sheet(const TransformAudit& audit, const Samples& samples, const InputSpec& input,
                  const std::filesystem::path& path);
 
 }  // namespace graft
