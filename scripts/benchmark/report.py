@@ -6,12 +6,15 @@ import os
 import pathlib
 import re
 import statistics
+import sys
 
 from contests import ROOT, Line
 
+sys.path.insert(0, str(ROOT / "scripts"))
+import measured_part  # noqa: E402
+
 PAGE = ROOT / "docs/performance.md"
 PICTURE = ROOT / "docs/pictures/performance.svg"
-BEGIN, END = "<!-- measured: scripts/bench writes this part -->", "<!-- end of what was measured -->"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,14 +95,10 @@ def draw(results: list[Result]) -> None:
 
 
 def write(results: list[Result], rounds: int, left_out: list[str]) -> None:
-    """Replaces the measured part of the page; what people wrote round it stays."""
-    measured = "\n".join([
-        BEGIN, "", f"Measured on: {machine()}. Rounds: {rounds}; in each, all contestants of a line run one after the other "
+    text = "\n".join([
+        f"Measured on: {machine()}. Rounds: {rounds}; in each, all contestants of a line run one after the other "
         "on the same two cores.", *(["", f"Not in this run: {', '.join(left_out)}."] if left_out else []), "",
-        "![Ratios](pictures/performance.svg)", "", table(results), "", END,
+        "![Ratios](pictures/performance.svg)", "", table(results),
     ])
-    text = PAGE.read_text()
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    PAGE.write_text(before + measured + after)
+    measured_part.replace(PAGE, "scripts/bench", text)
     draw(results)
-    print(f"bench: wrote {PAGE.relative_to(ROOT)}")

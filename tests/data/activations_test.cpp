@@ -13,7 +13,7 @@ namespace graft {
 namespace {
 
 ImageSource source(int workers, std::int64_t batch_size) {
-  const auto dataset = load_dataset(std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", {});
+  static const Dataset dataset = load_dataset(std::filesystem::path(GRAFT_SOURCE_DIR) / "tests/data/photos", {});
   InputSpec input;
   input.size = 32;
   const Json json = Json::parse(R"({"transforms": [{"random_resized_crop": {}}, {"horizontal_flip": {}}]})");

@@ -94,8 +94,8 @@ TEST(Trainer, AWhiteningOfColorsIsWrittenAsNumbers) {
 TEST(Trainer, ATinySetOverfits) {
   test::TemporaryFolder folder;
   Json recipe = small_recipe();
-  recipe["phases"] =
-      Json::parse(R"([{"epochs": 60, "train": ["*"], "batch_norm": "update", "optimizer": {"adamw": {"lr": 0.005}}}])");
+  recipe["phases"] = Json::parse(R"([{"epochs": 60, "train": ["*"], "batch_norm": "update",
+                                      "optimizer": {"adamw": {"lr": 0.005}}, "schedule": {"one_cycle": {}}}])");
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
   recipe["loss"] = Json::parse(R"({"cross_entropy": {}})");
   train(recipe, folder / "run");

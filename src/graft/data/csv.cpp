@@ -15,7 +15,7 @@ namespace {
 class Parser {
  public:
   explicit Parser(char separator) {
-    csv_init(parser_.get(), CSV_STRICT | CSV_APPEND_NULL);
+    csv_init(parser_.get(), CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL);
     csv_set_delim(parser_.get(), static_cast<unsigned char>(separator));
   }
 
