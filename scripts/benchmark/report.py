@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,33 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import measured_part  # noqa: E402
 
 PAGE = ROOT / "docs/performance.md"
+README = ROOT / "README.md"
 PICTURE = ROOT / "docs/pictures/performance.svg"
+
+
+@dataclasses.dataclass(frozen=True)
+class Default:
+    """A run with default settings, with nothing cached."""
+
+    data: str
+    images: dict[str, int]
+    accuracy: float
+    seconds: float
+
+    @staticmethod
+    def of(data: str, runs: list) -> "Default":
+        said = runs[0].said
+        return Default(data, said["images"], said["accuracy"], statistics.median(run.seconds for run in runs))
+
+    @staticmethod
+    def quickstart() -> "Default":
+        metrics = json.loads((ROOT / "runs/quickstart/metrics.json").read_text())
+        return Default("ELPV, what `scripts/quickstart` trains", metrics["images"], metrics["best"]["val"]["accuracy"],
+                       metrics["timing"]["total_s"])
+
+    def row(self) -> str:
+        return (f"| {self.data} | {self.images['train']} | {self.images['val']} | {self.accuracy:.1%} "
+                f"| {self.seconds:.0f} |")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +119,12 @@ def draw(results: list[Result]) -> None:
     axes.invert_yaxis()
     axes.legend(loc="lower right")
     figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+
+
+def write_defaults(defaults: list[Default]) -> None:
+    head = ["| data | training photos | validation photos | accuracy | seconds |", "|---|---|---|---|---|"]
+    rows = [default.row() for default in (Default.quickstart(), *defaults)]
+    measured_part.replace(README, "scripts/bench", "\n".join([*head, *rows, "", f"Measured on: {machine()}."]))
 
 
 def write(results: list[Result], rounds: int, left_out: list[str]) -> None:

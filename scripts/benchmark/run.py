@@ -33,7 +33,8 @@ def normalised(said: dict, contest: contests.Contest) -> dict:
     if "benchmarks" in said:
         return {"images_a_second": said["benchmarks"][0]["items_per_second"]}
     if "metrics" in said:
-        return {"accuracy": said["metrics"]["best"]["val"]["accuracy"], "timing": said["metrics"]["timing"]}
+        metrics = said["metrics"]
+        return {"accuracy": metrics["best"]["val"]["accuracy"], "images": metrics["images"]}
     return said
 
 
@@ -89,14 +90,18 @@ def main() -> None:
     chosen = [contest for contest in everything if any(fnmatch.fnmatch(contest.name, glob) for glob in options.only)]
     if not chosen:
         sys.exit(f"error: --only {' '.join(options.only)} names no contest")
-    results = []
+    results, defaults = [], []
     for contest in chosen:
         found = hold(contest, options.rounds)
         results += [result_of(line, found) for line in contest.lines]
+        if contest.name.startswith("features-"):
+            defaults.append(report.Default.of(contest.name.removeprefix("features-"), found["Graft"]))
     print(report.table(results))
     if not options.no_page:
         left_out = [contest.name for contest in everything if contest not in chosen]
         report.write(results, options.rounds, left_out)
+        if defaults and not left_out:
+            report.write_defaults(defaults)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ LrCurve run_range_test(const LrFindOptions& options, const RunSpec& spec, bool j
     fmt::print(json ? stderr : stdout, "{}\n", text);
   };
   listener.frozen_progress = [&](std::size_t done, std::size_t total) { line.show("frozen layers", done, total); };
+  listener.teacher_progress = [&](std::size_t done, std::size_t total) { line.show("teacher", done, total); };
   listener.step = [&](std::int64_t step, std::int64_t steps) {
     line.show("step", static_cast<std::size_t>(step), static_cast<std::size_t>(steps));
   };

@@ -58,7 +58,7 @@ class CacheTest(program.ProgramTest):
         self.assertNotIn("are known", said)
         self.assertIn("caching at features: 1 MB, saves ", said)
         again, same = self.train()
-        self.assertIn("caching at features: 1 MB, known from an earlier run", again)
+        self.assertIn("caching at features: 1 MB, all known before", again)
         self.assert_known(again, "train")
         self.assert_known(again, "val")
         self.assert_same(tensors, same)

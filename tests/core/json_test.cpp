@@ -75,6 +75,14 @@ TEST(JsonForm, TakesWhatItsSchemaDescribes) {
     EXPECT_FALSE(form.accepts(Json::parse(wrong))) << wrong;
 }
 
+TEST(JsonForm, AWholeNumberFitsInto64Bits) {
+  const JsonForm form = JsonForm::integer({});
+  for (const char* right : {"9223372036854775807", "-9223372036854775808"})
+    EXPECT_TRUE(form.accepts(Json::parse(right))) << right;
+  for (const char* wrong : {"9223372036854775808", "18446744073709551615", "1.5"})
+    EXPECT_FALSE(form.accepts(Json::parse(wrong))) << wrong;
+}
+
 /// Reads an object of every kind.
 void read_all_kinds(const Json& value, std::vector<Problem>& problems) {
   static const std::vector<std::string> kNames{"plain", "nested"};

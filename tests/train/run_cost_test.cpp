@@ -55,10 +55,14 @@ TEST(RunCost, SaysWhatKeepingSavesInTheUnitOfTheWhole) {
   cost.val = {};
   cost.engines_s = cost.validation_s = cost.saving_s = 0;
   EXPECT_EQ(text(2), where + "saves 27 s of 32");
+  cost.epochs = 400;
+  cost.train.from_images = 8;
+  EXPECT_EQ(text(0), where + "saves 19.9 min of 20.0");  // not 20 of 20
   cost.epochs = 1;
+  cost.train.from_images = 4;
   EXPECT_EQ(text(2), where + "saves nothing in this run");
   cost.train.from_images = 0;
-  EXPECT_EQ(text(2), where + "known from an earlier run");
+  EXPECT_EQ(text(2), where + "all known before");
 }
 
 }  // namespace

@@ -53,10 +53,14 @@ std::vector<ClassProbability> Prediction::top(std::size_t count) const {
 }
 
 Predictor Predictor::load(const std::filesystem::path& path, const std::string& device, Trust trust) {
+  resolve_device(device);  // before a file is read for one that is not there
+  return of(load_artifact(path, trust), device);
+}
+
+Predictor Predictor::of(const Artifact& artifact, const std::string& device) {
   auto model = std::make_shared<Model>();
   model->device = resolve_device(device);
-  auto artifact = load_artifact(path, trust);
-  model->metadata = std::move(artifact.metadata);
+  model->metadata = artifact.metadata;
   model->module = optimized(artifact.module, model->device, model->metadata);
   model->answer = artifact.module.attr("answer").toModule();
   return Predictor(std::move(model));

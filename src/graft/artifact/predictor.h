@@ -18,6 +18,7 @@ class Mat;
 
 namespace graft {
 
+struct Artifact;
 struct ArtifactMetadata;
 
 /// One class of one image.
@@ -58,6 +59,8 @@ class Predictor {
   /// @throws Error when the file is no artifact, the scan refuses it, or the device is not there.
   static Predictor load(const std::filesystem::path& path, const std::string& device = "cpu",
                         Trust trust = Trust::kScan);
+  /// Of an artifact that is loaded already, whose module it moves to the device.
+  static Predictor of(const Artifact& artifact, const std::string& device = "cpu");
 
   /// The same model, whose answers are the mean of its probabilities over views of an image.
   /// @param views  one of averaged_view_names() (graft/image/averaged_views.h), such as "hflip" or "ten_crop"

@@ -45,7 +45,13 @@ std::vector<Check> verify_artifact(const std::filesystem::path& path, Trust trus
   // What the scan refuses is never loaded: load_artifact has thrown.
   const Check scanned{"trust scan", true,
                       trust == Trust::kScan ? "the program only computes" : "left out: the file is trusted"};
-  return {scanned, check_digest(artifact), check_classes(artifact), check_golden_pair(artifact)};
+  auto checks = verify_artifact(artifact);
+  checks.insert(checks.begin(), scanned);
+  return checks;
+}
+
+std::vector<Check> verify_artifact(Artifact& artifact) {
+  return {check_digest(artifact), check_classes(artifact), check_golden_pair(artifact)};
 }
 
 }  // namespace graft

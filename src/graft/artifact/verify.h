@@ -7,6 +7,8 @@
 
 namespace graft {
 
+struct Artifact;
+
 /// One thing that verify_artifact looked at.
 struct Check {
   std::string name;
@@ -20,5 +22,7 @@ struct Check {
 /// @throws Error when the file cannot be loaded as an artifact at all, or the scan refuses it: nothing of it is then
 /// run.
 std::vector<Check> verify_artifact(const std::filesystem::path& path, Trust trust = Trust::kScan);
+/// The same of one that is loaded.
+std::vector<Check> verify_artifact(Artifact& artifact);
 
 }  // namespace graft

@@ -33,9 +33,15 @@ std::string range_text(const Range& range) {
   return std::isfinite(range.low) || std::isfinite(range.high) ? " " + range.text() : "";
 }
 
+/// A whole number that std::int64_t holds.
+bool is_integer(const Json& value) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+  return value.is_number_integer() && !(value.is_number_unsigned() && value.get<std::uint64_t>() > kMost);
+}
+
 bool has_type(const Json& value, const std::string& type) {
   if (type == "boolean") return value.is_boolean();
-  if (type == "integer") return value.is_number_integer();
+  if (type == "integer") return is_integer(value);
   if (type == "number") return value.is_number();
   if (type == "string") return value.is_string();
   return value.is_array();

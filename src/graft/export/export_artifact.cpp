@@ -4,7 +4,6 @@
 
 #include <sstream>
 
-#include "graft/artifact/artifact.h"
 #include "graft/artifact/precision.h"
 #include "graft/artifact/verify.h"
 #include "graft/core/error.h"
@@ -111,15 +110,14 @@ void save_artifact(const std::filesystem::path& path, const torch::jit::Module& 
   replace_file(path, std::move(content).str());
 }
 
-void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits,
-                    Trust trust) {
+void prove_artifact(Artifact& artifact, const std::filesystem::path& path, const at::Tensor& images,
+                    const at::Tensor& expected_logits) {
   torch::NoGradGuard no_grad;
   const std::string subject = "artifact '" + path.string() + "'";
-  for (const auto& check : verify_artifact(path, trust))
+  for (const auto& check : verify_artifact(artifact))
     if (!check.passed)
       throw Error({subject, "its " + check.name + " does not hold (" + check.detail + ")",
                    "a file that equals what was trained", ""});
-  const Artifact artifact = load_artifact(path, trust);
   const at::Tensor logits = artifact.module.get_method("logits")({images}).toTensor();
   const double scale = expected_logits.abs().max().item<double>();
   const double difference = (logits - expected_logits).abs().max().item<double>();

@@ -3,8 +3,7 @@
 
 #include <filesystem>
 
-#include "graft/artifact/metadata.h"
-#include "graft/core/trust.h"
+#include "graft/artifact/artifact.h"
 
 namespace graft {
 
@@ -20,9 +19,10 @@ torch::jit::Module compose_artifact(torch::jit::Module backbone, torch::jit::Mod
 /// Writes the artifact (temporary name, sync, rename) and fills in metadata.tensors_sha256 and versions.
 void save_artifact(const std::filesystem::path& path, const torch::jit::Module& module, ArtifactMetadata& metadata);
 
-/// Loads the file anew and compares its logits on `images` (float [N, 3, S, S]) with those expected.
+/// Compares the logits of an artifact that was loaded anew on `images` (float [N, 3, S, S]) with those expected.
+/// @param path  its file, for the error
 /// @throws Error when they differ by more than the artifact's precision allows, or verify_artifact finds a fault.
-void prove_artifact(const std::filesystem::path& path, const at::Tensor& images, const at::Tensor& expected_logits,
-                    Trust trust = Trust::kScan);
+void prove_artifact(Artifact& artifact, const std::filesystem::path& path, const at::Tensor& images,
+                    const at::Tensor& expected_logits);
 
 }  // namespace graft

@@ -86,9 +86,8 @@ at::Tensor network_logits(const ModelSource& source, const at::Tensor& images) {
   return network.head().forward({features}).toTensor().cpu();
 }
 
-at::Tensor answers_to(const at::Tensor& features, const std::filesystem::path& file, Trust trust) {
+at::Tensor answers_to(const at::Tensor& features, const torch::jit::Module& model) {
   const torch::NoGradGuard no_grad;
-  const auto model = load_artifact(file, trust).module;
   const at::Tensor outputs = model.attr("head").toModule().forward({features}).toTensor();
   return model.attr("answer").toModule().forward({outputs}).toTensor();
 }
@@ -102,26 +101,26 @@ bool gives(const Predictor& predictor, const Samples& samples, const at::Tensor&
   return (found - expected).abs().max().item<double>() <= kSpotTolerance * scale;
 }
 
-at::Tensor val_answers(const ModelSource& source, const std::filesystem::path& file, const Predictor& predictor,
+at::Tensor val_answers(const ModelSource& source, const Artifact& artifact, const Predictor& predictor,
                        const std::function<void(const std::string&)>& message) {
   const auto samples = source.dataset.of(Split::kVal);
   if (source.val_features.defined()) {
-    const at::Tensor answers = answers_to(source.val_features, file, source.trust);
+    const at::Tensor answers = answers_to(source.val_features, artifact.module);
     if (gives(predictor, samples, answers)) return answers;
     message("the file answers otherwise than from the validation features of the run: it is run on all images");
   }
   return probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
 }
 
-ExportedModel measure(const ModelSource& source, const std::filesystem::path& file,
+ExportedModel measure(const ModelSource& source, const Artifact& artifact,
                       const std::function<void(const std::string&)>& message) {
-  const Predictor predictor = Predictor::load(file, "cpu", source.trust);
+  const Predictor predictor = Predictor::of(artifact);
   ExportedModel exported;
   for (const Split split : {Split::kVal, Split::kTest}) {
     if (!source.dataset.has(split)) continue;
     const auto samples = source.dataset.of(split);
     const at::Tensor rows = split == Split::kVal
-                                ? val_answers(source, file, predictor, message)
+                                ? val_answers(source, artifact, predictor, message)
                                 : probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
     exported.metrics[to_string(split)] =
         to_json(task_row(source.dataset.task).measure(rows, labels_of(samples), predictor.classes(), score_names()));
@@ -141,9 +140,10 @@ ExportedModel export_model(const ModelSource& source, const std::filesystem::pat
   replace_file(file, [&](const std::filesystem::path& temporary) {
     save_artifact(temporary, module, metadata);
     const at::Tensor images = proof_images(source);
-    prove_artifact(temporary, images, network_logits(source, images), source.trust);
+    Artifact artifact = load_artifact(temporary, source.trust);
+    prove_artifact(artifact, temporary, images, network_logits(source, images));
     message("measuring the exported file on the validation images");
-    exported = measure(source, temporary, message);
+    exported = measure(source, artifact, message);
     exported.images = metadata.data["images"];
     metadata.metrics = exported.metrics;
     save_artifact(temporary, module, metadata);

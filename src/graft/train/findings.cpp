@@ -58,7 +58,7 @@ void say_fit(const Json& fit, std::vector<std::string>& lines) {
         "(\"stop\": {\"patience\": 3}), augment, or raise weight_decay or dropout");
   if (verdict == "still learning") lines.push_back("still learns in its last epochs: give it more of them");
   if (verdict == "underfitting")
-    lines.push_back(c10::str("underfits: the training loss is ", fit.at("train_loss"),
+    lines.push_back(c10::str("underfits: the training loss is ", fit.at("train_loss").get<double>(),
                              ", not half way from where it starts: raise the learning rate, take a larger head, or "
                              "train more layers"));
 }

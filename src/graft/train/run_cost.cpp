@@ -1,5 +1,6 @@
 #include "graft/train/run_cost.h"
 
+#include <cmath>
 #include <iomanip>
 #include <numeric>
 #include <sstream>
@@ -84,10 +85,11 @@ std::string caching_text(const PhaseCost& phase) {
   text << "caching at " << phase.kept_at << ": " << phase.megabytes() << " MB";
   const double whole = phase.without_keeping(), saved = whole - phase.total();
   const auto [unit, seconds] = unit_for(whole);
-  if (phase.train.computed() + phase.val.computed() == 0) return std::move(text).str() + ", known from an earlier run";
+  if (phase.train.computed() + phase.val.computed() == 0) return std::move(text).str() + ", all known before";
   if (saved <= 0) return std::move(text).str() + ", saves nothing in this run";
-  text << std::fixed << std::setprecision(whole / seconds < 10 ? 1 : 0) << ", saves " << saved / seconds << unit
-       << " of " << whole / seconds;
+  const bool by_tenths = whole / seconds < 10 || std::lround(saved / seconds) == std::lround(whole / seconds);
+  text << std::fixed << std::setprecision(by_tenths ? 1 : 0) << ", saves " << saved / seconds << unit << " of "
+       << whole / seconds;
   return std::move(text).str();
 }
 

@@ -58,7 +58,7 @@ class RangeTest {
     const std::stop_callback asked(stop, [&] { ended.request_stop(); });
     if (!fit_head(parts_.network, recipe().head, parts_.train, recipe().batch_size, progress(), ended.get_token()))
       return curve_;
-    if (!parts_.ask_teacher(progress(), ended.get_token())) return curve_;
+    if (!parts_.ask_teacher(told(listener_.teacher_progress), ended.get_token())) return curve_;
     loss_ = parts_.training_loss();
     parts_.start_head(order(0).front(), progress(), ended.get_token());
     parts_.network.train();
@@ -80,11 +80,10 @@ class RangeTest {
 
   Mixing mixing() const { return mixing_of(recipe(), index_); }
 
-  FrozenProgress progress() const {
-    return [this](std::size_t done, std::size_t total) {
-      if (listener_.frozen_progress) listener_.frozen_progress(done, total);
-    };
+  static FrozenProgress told(const FrozenProgress& listener) {
+    return listener ? listener : FrozenProgress([](std::size_t, std::size_t) {});
   }
+  FrozenProgress progress() const { return told(listener_.frozen_progress); }
 
   /// @returns whether there is another
   bool step(at::Tensor activations, const std::vector<std::int64_t>& rows) {

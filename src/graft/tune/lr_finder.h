@@ -13,6 +13,7 @@ struct LrListener {
   std::function<void(const std::string& text)> message{};
   std::function<void(const SkippedImage& image)> skipped_image{};
   std::function<void(std::size_t done, std::size_t total)> frozen_progress{};
+  std::function<void(std::size_t done, std::size_t total)> teacher_progress{};
   std::function<void(std::int64_t step, std::int64_t steps)> step{};
 };
 
