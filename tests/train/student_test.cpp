@@ -72,7 +72,8 @@ TEST(Trainer, AStudentAnswersAsItsTeacherWhateverItsLabelsSay) {
        {std::tuple{"head", teacher, "head"}, {"whole", test::FixtureBackbone{"tiny_cnn", "scripted"}.file(), "*"}}) {
     Json recipe = small_recipe();
     recipe["backbone"]["file"] = backbone.string();
-    recipe["phases"] = Json::parse(R"([{"epochs": 60, "optimizer": {"adamw": {"lr": 0.01}}, "schedule": {"one_cycle": {}}}])");
+    recipe["phases"] =
+        Json::parse(R"([{"epochs": 60, "optimizer": {"adamw": {"lr": 0.01}}, "schedule": {"one_cycle": {}}}])");
     recipe["phases"][0]["train"] = {list};
     const double alone = apart(trained(recipe, name + std::string("_alone")), teacher);
     recipe["distill"] = {{"teacher", teacher.string()}, {"alpha", 1}};
