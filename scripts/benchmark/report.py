@@ -121,17 +121,46 @@ def draw(results: list[Result]) -> None:
     figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
 
 
+class Kept:
+    """What was measured on this machine, by contest: a contest that is held again replaces what it found before."""
+
+    FILE = ROOT / "build/bench/results.json"
+
+    def __init__(self):
+        before = json.loads(self.FILE.read_text()) if self.FILE.exists() else {}
+        self.contests = {name: found for name, found in before.items() if found["machine"] == machine()}
+
+    def put(self, contest: str, results: list[Result], default: Default | None) -> None:
+        self.contests[contest] = {
+            "machine": machine(), "results": [dataclasses.asdict(result) for result in results],
+            "default": dataclasses.asdict(default) if default else None,
+        }
+        self.FILE.write_text(json.dumps(self.contests, indent=1))
+
+    def results(self, contest: str) -> list[Result]:
+        return [Result(**found | {"line": Line(**found["line"])}) for found in self.contests[contest]["results"]]
+
+    def defaults(self) -> list[Default]:
+        return [Default(**found["default"]) for found in self.contests.values() if found["default"]]
+
+
 def write_defaults(defaults: list[Default]) -> None:
     head = ["| data | training photos | validation photos | accuracy | seconds |", "|---|---|---|---|---|"]
     rows = [default.row() for default in (Default.quickstart(), *defaults)]
     measured_part.replace(README, "scripts/bench", "\n".join([*head, *rows, "", f"Measured on: {machine()}."]))
 
 
-def write(results: list[Result], rounds: int, left_out: list[str]) -> None:
+def write(kept: Kept, contests: list[str]) -> None:
+    """What is kept of these contests, in their order."""
+    results = [result for contest in contests if contest in kept.contests for result in kept.results(contest)]
+    left_out = [contest for contest in contests if contest not in kept.contests]
+    rounds = sorted({len(result.ratios) for result in results})
     text = "\n".join([
-        f"Measured on: {machine()}. Rounds: {rounds}; in each, all contestants of a line run one after the other "
-        "on the same two cores.", *(["", f"Not in this run: {', '.join(left_out)}."] if left_out else []), "",
+        f"Measured on: {machine()}. Rounds of a contest: {' or '.join(map(str, rounds))}; in each, all contestants of a line run one after "
+        "the other on the same two cores.", *(["", f"Not measured: {', '.join(left_out)}."] if left_out else []), "",
         "![Ratios](pictures/performance.svg)", "", table(results),
     ])
     measured_part.replace(PAGE, "scripts/bench", text)
     draw(results)
+    if kept.defaults():
+        write_defaults(kept.defaults())

@@ -90,18 +90,16 @@ def main() -> None:
     chosen = [contest for contest in everything if any(fnmatch.fnmatch(contest.name, glob) for glob in options.only)]
     if not chosen:
         sys.exit(f"error: --only {' '.join(options.only)} names no contest")
-    results, defaults = [], []
+    kept = report.Kept()
     for contest in chosen:
         found = hold(contest, options.rounds)
-        results += [result_of(line, found) for line in contest.lines]
-        if contest.name.startswith("features-"):
-            defaults.append(report.Default.of(contest.name.removeprefix("features-"), found["Graft"]))
-    print(report.table(results))
+        results = [result_of(line, found) for line in contest.lines]
+        defaults = [report.Default.of(contest.name.removeprefix("features-"), found["Graft"])
+                    if contest.name.startswith("features-") else None]
+        kept.put(contest.name, results, defaults[0])
+        print(report.table(results))
     if not options.no_page:
-        left_out = [contest.name for contest in everything if contest not in chosen]
-        report.write(results, options.rounds, left_out)
-        if defaults and not left_out:
-            report.write_defaults(defaults)
+        report.write(kept, [contest.name for contest in everything])
 
 
 if __name__ == "__main__":
