@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t kProofImages = 4;
 constexpr std::size_t kSpotChecks = 8;
+constexpr std::int64_t kRowsAtOnce = 4096;  // of a head, whose hidden layers take more memory than its features
 constexpr double kSpotTolerance = 1e-4;
 
 std::map<std::string, at::Tensor> under(const std::map<std::string, at::Tensor>& tensors, const std::string& prefix) {
@@ -88,8 +89,11 @@ at::Tensor network_logits(const ModelSource& source, const at::Tensor& images) {
 
 at::Tensor answers_to(const at::Tensor& features, const torch::jit::Module& model) {
   const torch::NoGradGuard no_grad;
-  const at::Tensor outputs = model.attr("head").toModule().forward({features}).toTensor();
-  return model.attr("answer").toModule().forward({outputs}).toTensor();
+  auto head = model.attr("head").toModule(), answer = model.attr("answer").toModule();
+  std::vector<at::Tensor> rows;
+  for (const auto& some : features.split(kRowsAtOnce))
+    rows.push_back(answer.forward({head.forward({some}).toTensor()}).toTensor());
+  return at::cat(rows);
 }
 
 /// Whether the whole file gives these answers to some of the images.
