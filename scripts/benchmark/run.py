@@ -94,9 +94,8 @@ def main() -> None:
     for contest in chosen:
         found = hold(contest, options.rounds)
         results = [result_of(line, found) for line in contest.lines]
-        defaults = [report.Default.of(contest.name.removeprefix("features-"), found["Graft"])
-                    if contest.name.startswith("features-") else None]
-        kept.put(contest.name, results, defaults[0])
+        data = contest.name.removeprefix("features-")
+        kept.put(contest.name, results, None if data == contest.name else report.Default.of(data, found["Graft"]))
         print(report.table(results))
     if not options.no_page:
         report.write(kept, [contest.name for contest in everything])

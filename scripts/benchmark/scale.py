@@ -7,8 +7,8 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -99,14 +99,19 @@ def sizes_table(found: dict[int, dict[str, Taken]]) -> list[str]:
     return rows
 
 
+def bytes_an_image(found: dict[int, dict[str, Taken]], what: str) -> float:
+    """Of memory, beside what the fewest images take and without the features that training keeps."""
+    fewest, *_, most = found
+    features = 0 if what == "audit" else FEATURES * 4
+    return (found[most][what].bytes - found[fewest][what].bytes) / (most - fewest) - features
+
+
 def memory_lines(found: dict[int, dict[str, Taken]]) -> list[str]:
     fewest, *_, most = found
-    row = FEATURES * 4
-    each = {what: (found[most][what].bytes - found[fewest][what].bytes) / (most - fewest) for what in found[most]}
+    audit, train, again = (bytes_an_image(found, what) for what in ("audit", "train", "again"))
     return [
-        f"Beside what {fewest:,} images take, an image costs {each['audit']:.0f} bytes of memory in an audit, "
-        f"{each['train'] - row:.0f} in training and {each['again'] - row:.0f} in a second run, the {row} bytes of its kept features "
-        f"left out: **{(each['train'] - row) * most / 1e6:.0f} MB** for {most:,} in training.",
+        f"Beside what {fewest:,} images take, an image costs {audit:.0f} bytes of memory in an audit, {train:.0f} in training and "
+        f"{again:.0f} in a second run, the {FEATURES * 4} bytes of its kept features left out: **{train * most / 1e6:.0f} MB** for {most:,} in training.",
     ]
 
 
@@ -155,8 +160,7 @@ def main() -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     network = make_network()
     found = {count: measured(count, network) for count in (FEWEST, most // 100, most // 10, most)}
-    each = (found[most]["train"].bytes - found[FEWEST]["train"].bytes) / (most - FEWEST) - FEATURES * 4
-    text = "\n".join([*sizes_table(found), "", *memory_lines(found), "", *foretold_lines(found), "", *planned_lines(each)])
+    text = "\n".join([*sizes_table(found), "", *memory_lines(found), "", *foretold_lines(found), "", *planned_lines(bytes_an_image(found, "train"))])
     print(text)
     measured_part.replace(PAGE, "scripts/scale", text)
     shutil.rmtree(WORK)
