@@ -17,7 +17,10 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 if(GRAFT_BUILD_PROGRAM)
   # LibTorch is a Python wheel as often as not: the installed program finds it where it was built against.
-  set_target_properties(graft_program PROPERTIES INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)
+  set_target_properties(graft_main PROPERTIES INSTALL_RPATH ${TORCH_INSTALL_PREFIX}/lib)
+  install(TARGETS graft_main DESTINATION ${CMAKE_INSTALL_LIBEXECDIR})
   install(TARGETS graft_program DESTINATION ${CMAKE_INSTALL_BINDIR})
+  file(RELATIVE_PATH from_bin_to_libexec ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBEXECDIR})
+  target_compile_definitions(graft_program PRIVATE GRAFT_WHERE_INSTALLED="${from_bin_to_libexec}/graft")
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/graft)
 endif()

@@ -1,9 +1,7 @@
 """Who is run, and which two of them make a line of the table."""
 
 import dataclasses
-import json
 import pathlib
-import subprocess
 import sys
 from collections.abc import Callable
 
@@ -15,7 +13,6 @@ RIVALS = ROOT / "scripts/benchmark/rivals"
 BACKBONE = str(ROOT / "weights/efficientnet_lite0.pt")
 
 NETWORKS = ["mobilenet_v2", "efficientnet_lite0", "resnet18", "vit_tiny", "convnext_tiny"]
-PRECISIONS = {"f32": ("onednn", "channels_last", "plain"), "bf16": ("onednn_bf16", "bf16")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,32 +107,17 @@ def finetune_contest(photos: pathlib.Path) -> Contest:
     )
 
 
-def engine_query(network: str) -> str:
-    file = FILES / f"{network}.pt"
-    facts = json.loads(subprocess.run([GRAFT, "inspect", str(file), "--json"], check=True, capture_output=True).stdout)
-    return json.dumps({
-        "backbone": str(file), "from": 0, "to": facts["last_boundary"], "workers": 2,
-        "input": {"size": 224}, "images": [str(FILES / "photo.jpg")] * 8,
-    })
-
-
-def engine_contest(network: str, precision: str) -> Contest:
-    limit = 0.75 if network in ("vit_tiny", "convnext_tiny") else 1.0
-    return Contest(
-        f"engine-{network}-{precision}",
-        lambda: [
-            Contestant("Graft", [GRAFT, "find-engine", engine_query(network)]),
-            rival("OpenVINO", "engine.py", str(FILES / f"{network}.xml"), precision),
-        ],
-        [Line(f"frozen engine, {network}, {precision}, against OpenVINO", "Graft", "OpenVINO", "images_a_second",
-              limit)],
-    )
-
-
 def piece(name: str, ours: str, theirs: Contestant, what: str, goal: float) -> Contest:
     command = [PIECES, f"--benchmark_filter=^{ours}$", "--benchmark_format=json", "--benchmark_min_time=4"]
     return Contest(name, lambda: [Contestant("Graft", command), theirs],
                    [Line(what, "Graft", theirs.name, "images_a_second", goal)])
+
+
+def engine_contest(network: str, precision: str) -> Contest:
+    limit = 0.75 if network in ("vit_tiny", "convnext_tiny") else 1.0
+    theirs = rival("OpenVINO", "engine.py", str(FILES / f"{network}.xml"), precision)
+    return piece(f"engine-{network}-{precision}", f"frozen_engine/{network}/{precision}/.*", theirs,
+                 f"frozen engine, {network}, {precision}, against OpenVINO", limit)
 
 
 def piece_contests() -> list[Contest]:

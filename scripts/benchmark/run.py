@@ -23,13 +23,8 @@ def substituted(contestant: contests.Contestant, work: str) -> tuple[list[str], 
     return [put(word) for word in contestant.command], {k: put(v) for k, v in contestant.environment.items()}
 
 
-def normalised(said: dict, contest: contests.Contest) -> dict:
+def normalised(said: dict) -> dict:
     """What Graft's commands print, in the rivals' words."""
-    if "trials" in said:
-        kinds = contests.PRECISIONS[contest.name.rsplit("-", 1)[1]]
-        rates = {trial["engine"]: trial["images_a_second"] for trial in said["trials"] if trial["failure"] == ""}
-        best = max((kind for kind in rates if kind in kinds), key=rates.get)
-        return {"images_a_second": rates[best], "engine": best}
     if "benchmarks" in said:
         return {"images_a_second": said["benchmarks"][0]["items_per_second"]}
     if "metrics" in said:
@@ -46,7 +41,7 @@ def hold(contest: contests.Contest, rounds: int) -> dict[str, list[Measurement]]
             for contestant in contestants:
                 command, environment = substituted(contestant, work)
                 result = measure(command, environment, CORES)
-                result.said.update(normalised(result.said, contest))
+                result.said.update(normalised(result.said))
                 found[contestant.name].append(result)
                 print(f"bench: {contest.name} {number + 1}/{rounds} {contestant.name}: {result.seconds:.1f} s, "
                       f"{result.memory / 2**20:.0f} MiB {short(result.said)}", flush=True)
@@ -54,7 +49,7 @@ def hold(contest: contests.Contest, rounds: int) -> dict[str, list[Measurement]]
 
 
 def short(said: dict) -> str:
-    return json.dumps({key: said[key] for key in ("accuracy", "images_a_second", "engine") if key in said})
+    return json.dumps({key: said[key] for key in ("accuracy", "images_a_second") if key in said})
 
 
 def ratios(line: contests.Line, found: dict[str, list[Measurement]]) -> list[float]:

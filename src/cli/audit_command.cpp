@@ -34,11 +34,8 @@ void print_sides(const char* name, const Json& sides) {
 void print_finding(const Finding& finding) {
   fmt::print("\n{}  {}: {} ({})\n", finding.severity == Severity::kHarm ? "HARM" : "note", finding.check, finding.text,
              finding.hint);
-  for (std::size_t i = 0; i < std::min(kShownPhotos, finding.photos.size()); ++i) {
-    std::vector<std::string> paths;
-    for (const auto& path : finding.photos[i]) paths.push_back(path.string());
-    fmt::print("      {}\n", fmt::join(paths, "  =  "));
-  }
+  for (std::size_t i = 0; i < std::min(kShownPhotos, finding.photos.size()); ++i)
+    fmt::print("      {}\n", fmt::join(finding.photos[i], "  =  "));
   if (finding.photos.size() > kShownPhotos)
     fmt::print("      and {} more (--json lists all)\n", finding.photos.size() - kShownPhotos);
 }

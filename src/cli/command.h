@@ -21,6 +21,5 @@ void add_models(CLI::App& program, Outcome& outcome);
 void add_cache(CLI::App& program, Outcome& outcome);
 void add_lr_find(CLI::App& program, Outcome& outcome);
 void add_recipe(CLI::App& program, Outcome& outcome);
-void add_find_engine(CLI::App& program, Outcome& outcome);
 
 }  // namespace graft::cli

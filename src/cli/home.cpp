@@ -35,7 +35,7 @@ void check_hash(const ModelCard& card, const fs::path& file) {
 
 fs::path home() {
   const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
-  for (const auto& candidate : {folder / "../share/graft", folder / "../.."})
+  for (const auto& candidate : {folder / "../share/graft", folder / "../../.."})
     if (fs::is_directory(candidate / "models")) return candidate.lexically_normal();
   throw Error({"model cards", "there is no folder models beside the program '" + folder.string() + "'",
                "the source tree or share/graft", "run the program from where it was built or installed"});
@@ -53,6 +53,7 @@ fs::path cache_folder() {
   return home / ".cache/graft";
 }
 
+fs::path engine_verdicts() { return cache_folder() / "engines"; }
 fs::path activation_stores() { return cache_folder() / "activations"; }
 fs::path image_indexes() { return cache_folder() / "images"; }
 

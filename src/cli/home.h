@@ -16,6 +16,8 @@ std::filesystem::path home();
 
 /// What may be forgotten between runs: $XDG_CACHE_HOME/graft, else ~/.cache/graft.
 std::filesystem::path cache_folder();
+/// Which engines were found fastest, in it.
+std::filesystem::path engine_verdicts();
 /// Activations of frozen layers in it.
 std::filesystem::path activation_stores();
 /// What was found in images, in it.

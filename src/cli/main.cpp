@@ -1,14 +1,8 @@
-
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
-#include <string_view>
 
 #include "command.h"
 #include "console.h"
@@ -22,22 +16,6 @@ namespace {
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 
-/// Whether a command computes with a team of threads for longer than it takes to start the program twice.
-bool computes_in_a_team(std::string_view command) {
-  static constexpr std::array<std::string_view, 6> kCommands{"train",   "lr-find", "evaluate",
-                                                             "inspect", "export",  "verify"};
-  return std::find(kCommands.begin(), kCommands.end(), command) != kCommands.end();
-}
-
-/// Idle OpenMP threads spin for milliseconds by default, which on a busy machine costs ten times what a small training
-/// step does. libgomp reads its environment when it is loaded, so the program starts itself again with a short spin; an
-/// environment that already says something is kept.
-void spin_shortly(char** argv) {
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  setenv("GOMP_SPINCOUNT", "1000", 1);
-  execv("/proc/self/exe", argv);
-}
-
 int run(int argc, char** argv) {
   CLI::App program{"Graft: transfer learning on any TorchScript backbone", "graft"};
   program.set_version_flag("--version",
@@ -47,7 +25,7 @@ int run(int argc, char** argv) {
   for (const auto add :
        {graft::cli::add_train, graft::cli::add_evaluate, graft::cli::add_predict, graft::cli::add_inspect,
         graft::cli::add_export, graft::cli::add_verify, graft::cli::add_audit, graft::cli::add_models,
-        graft::cli::add_cache, graft::cli::add_lr_find, graft::cli::add_recipe, graft::cli::add_find_engine})
+        graft::cli::add_cache, graft::cli::add_lr_find, graft::cli::add_recipe})
     add(program, outcome);
   try {
     program.parse(argc, argv);
@@ -89,7 +67,6 @@ int run_safely(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && computes_in_a_team(argv[1])) spin_shortly(argv);
   graft::cli::watch_interrupts();
   graft::keep_freed_memory();
   leave(run_safely(argc, argv));

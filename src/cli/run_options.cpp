@@ -1,6 +1,5 @@
 #include "run_options.h"
 
-#include "engine_probe.h"
 #include "format.h"
 #include "graft/core/hash.h"
 #include "graft/core/names.h"
@@ -95,7 +94,7 @@ RunSpec spec_over(const std::string& preset, const RunOptions& options, const Re
 }  // namespace
 
 RunEnvironment environment_of(const RunOptions& options) {
-  return {options.trust, ChildEngineProbe::of_this_program(), activation_stores(), image_indexes()};
+  return {options.trust, engine_verdicts(), activation_stores(), image_indexes()};
 }
 
 RunSpec make_spec(const RunOptions& options, const RunEnvironment& environment) {

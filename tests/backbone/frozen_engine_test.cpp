@@ -50,10 +50,10 @@ TEST_P(EngineKinds, AgreeWithThePlainOne) {
   }
 }
 
-// Convolutional networks alone: oneDNN Graph throws on attention, and a test must not crash its neighbours.
-INSTANTIATE_TEST_SUITE_P(Convolutional, EngineKinds,
+INSTANTIATE_TEST_SUITE_P(Networks, EngineKinds,
                          testing::Values(Case{"tiny_cnn", "scripted", 32}, Case{"tiny_cnn", "traced_frozen", 32},
-                                         Case{"resnet18", "scripted", 64}, Case{"mobilenet_v2", "traced", 64}));
+                                         Case{"resnet18", "scripted", 64}, Case{"mobilenet_v2", "traced", 64},
+                                         Case{"densenet121", "scripted_frozen", 64}, Case{"vit_tiny_patch16_224", "traced", 224}));
 
 TEST(FrozenEngine, TakesAnyNumberOfRowsAndLeavesThemAsTheyAre) {
   const Backbone backbone = fixture("mobilenet_v2", "scripted", 64);
@@ -118,10 +118,10 @@ TEST(FindEngines, TakesTheFirstThatAgreesOrTimesAll) {
   const at::Tensor rows = images(kRows, 32);
   const auto quick = find_engines(backbone, 0, backbone.last_boundary(), rows, {});
   ASSERT_EQ(quick.size(), 1U);
-  EXPECT_EQ(quick[0].plan, (EnginePlan{"channels_last", 0}));
+  EXPECT_EQ(quick[0].plan, (EnginePlan{"onednn", 0}));
+  EXPECT_TRUE(quick[0].engine);
   EXPECT_EQ(quick[0].failure, "");
-  const auto timed =
-      find_engines(backbone, 0, backbone.last_boundary(), rows, {.fused = true, .bfloat16 = true, .timing_workers = 2});
+  const auto timed = find_engines(backbone, 0, backbone.last_boundary(), rows, {.bfloat16 = true, .timing_workers = 2});
   EXPECT_EQ(timed.size(), has_fast_bfloat16() ? 5U : 3U);
   for (std::size_t i = 0; i < timed.size(); ++i) {
     EXPECT_EQ(timed[i].failure, "") << timed[i].plan.kind;
@@ -140,9 +140,12 @@ TEST(FindEngines, ANetworkThatNeedsItsLayoutKeepsIt) {
   const auto backbone =
       Backbone::load(folder / "net.pt", {.image_size = 8, .features = {.classifier = ClassifierChoice::kKeep}});
   const auto trials = find_engines(backbone, 0, backbone.last_boundary(), images(kRows, 8), {.timing_workers = 1});
-  ASSERT_EQ(trials.size(), 2U);
+  ASSERT_EQ(trials.size(), 3U);
   EXPECT_EQ(trials[0].plan.kind, "plain");
-  EXPECT_THAT(trials[1].failure, testing::HasSubstr("view size"));
+  for (const std::size_t other : {1, 2}) {
+    EXPECT_THAT(trials[other].failure, testing::HasSubstr("view size"));
+    EXPECT_FALSE(trials[other].engine);
+  }
 }
 
 // A table that the network makes anew when the number of tokens changes, as gated positional attention has it.

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <thread>
 
 #include "graft/backbone/freeze.h"
+#include "graft/backbone/onednn_layers.h"
 #include "graft/core/error.h"
 #include "graft/core/names.h"
 #include "graft/core/reason.h"
@@ -29,7 +31,6 @@ using Seconds = std::chrono::duration<double>;
 
 constexpr Seconds kTimed{0.6};  // for which each engine is timed, and
 constexpr int kTimedCalls = 3;  // at least
-constexpr int kWarmUps = 3;     // of what is fused: profiled, compiled, run
 
 /// Parts of the layers, counted from the images, that are tried in float32 before bfloat16.
 constexpr double kExactParts[] = {0, 0.05, 0.1, 0.25, 0.5};
@@ -82,9 +83,9 @@ double rows_per_second(const FrozenEngine& engine, const at::Tensor& rows, int w
 }  // namespace
 
 const std::vector<EngineKind>& engine_kinds() {
-  static const std::vector<EngineKind> kKinds{{.name = "onednn_bf16", .fused = true, .bfloat16 = true},
+  static const std::vector<EngineKind> kKinds{{.name = "onednn_bf16", .onednn = true, .bfloat16 = true},
                                               {.name = "bf16", .bfloat16 = true},
-                                              {.name = "onednn", .fused = true},
+                                              {.name = "onednn", .onednn = true},
                                               {.name = "channels_last"},
                                               {.name = "plain", .layout = at::MemoryFormat::Contiguous}};
   return kKinds;
@@ -100,31 +101,36 @@ const EngineKind& engine_kind(const std::string& name) {
 /// A frozen graph of one type.
 class FrozenEngine::Piece {
  public:
-  Piece(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind)
+  Piece(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind, const at::Tensor& example)
       : type_(kind.bfloat16 ? at::kBFloat16 : at::kFloat),
         layout_(kind.layout),
         device_(backbone.device()),
         graph_(prepared(backbone.frozen_graph(from, to, kind.layout), kind)),
-        self_(graph_->inputs().size() > 1 ? c10::IValue(backbone.module()._ivalue()) : c10::IValue()),
-        executor_(graph_, "frozen") {}
+        self_(graph_->inputs().size() > 1 ? c10::IValue(backbone.module()._ivalue()) : c10::IValue()) {
+    if (kind.onednn) graph::use_onednn(graph_, stack(example));
+    executor_ = torch::jit::GraphExecutor(graph_, "frozen");
+  }
 
   /// A copy goes in: activations in place may write to their input.
   at::Tensor operator()(const at::Tensor& rows) const {
-    const auto layout = rows.dim() == 4 ? layout_ : at::MemoryFormat::Contiguous;
-    torch::jit::Stack stack{rows.to(device_, type_, false, true, layout)};
     std::unique_lock<std::mutex> state;
-    if (!self_.isNone()) {
-      state = std::unique_lock(state_);
-      stack.insert(stack.begin(), self_);
-    }
-    executor_.run(stack);
-    return stack.back().toTensor().to(at::kFloat);
+    if (!self_.isNone()) state = std::unique_lock(state_);
+    torch::jit::Stack inputs = stack(rows);
+    executor_.run(inputs);
+    return inputs.back().toTensor().to(at::kFloat);
   }
 
  private:
+  torch::jit::Stack stack(const at::Tensor& rows) const {
+    const auto layout = rows.dim() == 4 ? layout_ : at::MemoryFormat::Contiguous;
+    torch::jit::Stack inputs{rows.to(device_, type_, false, true, layout)};
+    if (!self_.isNone()) inputs.insert(inputs.begin(), self_);
+    return inputs;
+  }
+
   static std::shared_ptr<Graph> prepared(std::shared_ptr<Graph> graph, const EngineKind& kind) {
     if (!graph->inputs()[0]->hasUses()) graph->eraseInput(0);
-    if (kind.fused || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
+    if (kind.onednn || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
     if (kind.bfloat16) use_bfloat16(*graph);
     return graph;
   }
@@ -144,15 +150,16 @@ FrozenEngine::FrozenEngine(const Backbone& backbone, std::size_t from, std::size
   const c10::NoGradGuard no_grad;
   const EngineKind& kind = engine_kind(plan.kind);
   const std::size_t exact = kind.bfloat16 ? std::clamp(plan.exact_until, from, to) : from;
-  const auto add = [&](std::size_t begin, std::size_t end, const EngineKind& how) {
-    if (begin < end) pieces_.push_back(std::make_shared<const Piece>(backbone, begin, end, how));
-  };
-  add(from, exact, kind.fused ? engine_kind("onednn") : engine_kind("channels_last"));
-  add(exact, to, kind);
   const OneThreadScope one_thread;
-  std::optional<FusionScope> fusion;
-  if (kind.fused) fusion.emplace();
-  for (int i = 0; i < (kind.fused ? kWarmUps : 1); ++i) (*this)(example);
+  at::Tensor rows = example;
+  const auto add = [&](std::size_t begin, std::size_t end, const EngineKind& how) {
+    if (begin >= end) return;
+    pieces_.push_back(std::make_shared<const Piece>(backbone, begin, end, how, rows));
+    if (end < to) rows = (*pieces_.back())(rows);
+  };
+  add(from, exact, engine_kind(kind.onednn ? "onednn" : "channels_last"));
+  add(exact, to, kind);
+  (*this)(example);
 }
 
 at::Tensor FrozenEngine::operator()(const at::Tensor& rows) const {
@@ -180,39 +187,65 @@ bool EngineError::agrees(const EngineKind& kind) const {
 
 namespace {
 
-/// Tries one kind with as much in float32 as it takes.
-EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind,
-                       const at::Tensor& rows, const at::Tensor& expected, int timing_workers) {
-  EngineTrial trial{.plan = {.kind = kind.name}};
+EngineTrial noting_failure(const EnginePlan& plan, const std::function<EngineTrial()>& tries) {
   try {
+    return tries();
+  } catch (const std::exception& error) {
+    return {.plan = plan, .failure = reason_in(error.what())};
+  }
+}
+
+EngineTrial compared(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
+                     const at::Tensor& rows, const at::Tensor& expected) {
+  FrozenEngine engine(backbone, from, to, plan, rows);
+  EngineTrial trial{.plan = plan, .error = compare(engine(rows), expected)};
+  if (plan.kind == "plain" || trial.error.agrees(engine_kind(plan.kind)))
+    trial.engine = std::move(engine);
+  else
+    trial.failure = c10::str("differs: error ", trial.error.error, ", cosine ", trial.error.cosine);
+  return trial;
+}
+
+at::Tensor plainly(const Backbone& backbone, std::size_t from, std::size_t to, const at::Tensor& rows) {
+  return FrozenEngine(backbone, from, to, {}, rows)(rows);
+}
+
+/// One kind with as much in float32 as it takes.
+EngineTrial with_enough_float32(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind,
+                                const at::Tensor& rows, const at::Tensor& expected) {
+  return noting_failure({.kind = kind.name}, [&] {
+    EngineTrial trial;
     for (const double part : kExactParts) {
       if (part > 0 && !kind.bfloat16) break;
-      trial.plan.exact_until = part > 0 ? backbone.boundary_at(part, from, to) : from;
-      const FrozenEngine engine(backbone, from, to, trial.plan, rows);
-      trial.error = compare(engine(rows), expected);
-      if (kind.name != "plain" && !trial.error.agrees(kind)) continue;
-      if (timing_workers > 0) trial.rows_per_second = rows_per_second(engine, rows, timing_workers);
-      return trial;
+      const std::size_t exact = part > 0 ? backbone.boundary_at(part, from, to) : from;
+      trial = compared(backbone, from, to, {kind.name, exact}, rows, expected);
+      if (trial.engine) break;
     }
-    trial.failure = c10::str("differs: error ", trial.error.error, ", cosine ", trial.error.cosine);
-  } catch (const std::exception& error) {
-    trial.failure = reason_in(error.what());
-  }
-  return trial;
+    return trial;
+  });
 }
 
 }  // namespace
 
+EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
+                       const at::Tensor& rows) {
+  return noting_failure(plan,
+                        [&] { return compared(backbone, from, to, plan, rows, plainly(backbone, from, to, rows)); });
+}
+
 std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
                                       const at::Tensor& rows, const EngineSearch& search) {
   const bool on_cpu = backbone.device().is_cpu();
-  const at::Tensor expected = FrozenEngine(backbone, from, to, {}, rows)(rows);
+  const at::Tensor expected = plainly(backbone, from, to, rows);
   std::vector<EngineTrial> trials;
   for (const auto& kind : engine_kinds()) {
-    if (kind.fused && !(search.fused && on_cpu)) continue;
+    if (kind.onednn && !on_cpu) continue;
     if (kind.bfloat16 && !(search.bfloat16 && on_cpu && has_fast_bfloat16())) continue;
-    trials.push_back(try_engine(backbone, from, to, kind, rows, expected, search.timing_workers));
-    if (search.timing_workers == 0 && trials.back().failure.empty()) break;
+    trials.push_back(with_enough_float32(backbone, from, to, kind, rows, expected));
+    EngineTrial& trial = trials.back();
+    if (trial.engine && search.timing_workers > 0)
+      trial.rows_per_second = rows_per_second(*trial.engine, rows, search.timing_workers);
+    if (trial.engine && search.timing_workers == 0) break;
   }
   std::ranges::stable_sort(trials, [](const EngineTrial& left, const EngineTrial& right) {
     if (left.failure.empty() != right.failure.empty()) return left.failure.empty();

@@ -2,6 +2,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace graft {
 /// A way of computing frozen layers.
 struct EngineKind {
   std::string name;
-  bool fused = false;     ///< by oneDNN Graph, which may throw while it compiles, and has been seen to crash
+  bool onednn = false;    ///< convolutions and linear layers by oneDNN's own operators, see graph::use_onednn
   bool bfloat16 = false;  ///< weights and what flows between layers
   at::MemoryFormat layout = at::MemoryFormat::ChannelsLast;  ///< of maps and convolutions' weights
 };
@@ -63,12 +64,16 @@ EngineError compare(const at::Tensor& found, const at::Tensor& expected);
 struct EngineTrial {
   EnginePlan plan{};
   EngineError error{};
-  double rows_per_second = 0;  ///< 0: not timed
-  std::string failure{};       ///< why it is out of the question, "" when it is not
+  double rows_per_second = 0;            ///< 0: not timed
+  std::string failure{};                 ///< why it is out of the question, "" when it is not
+  std::optional<FrozenEngine> engine{};  ///< there when nothing failed
 };
 
+/// Compares one engine with the plain one. `rows` are real ones, float [n, …] crossing `from`.
+EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
+                       const at::Tensor& rows);
+
 struct EngineSearch {
-  bool fused = false;      ///< oneDNN Graph may be tried in this process
   bool bfloat16 = false;   ///< bfloat16 may be used
   int timing_workers = 0;  ///< 0: the first kind that agrees is taken; else all are timed with so many threads
 };

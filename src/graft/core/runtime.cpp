@@ -5,7 +5,6 @@
 #include <c10/util/Exception.h>
 #include <malloc.h>
 #include <omp.h>
-#include <torch/csrc/jit/passes/onednn_graph_fuser.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
@@ -34,17 +33,6 @@ OneThreadScope::OneThreadScope() : before_(at::get_num_threads()) {
 }
 
 OneThreadScope::~OneThreadScope() { omp_set_num_threads(before_); }
-
-// oneDNN Graph works on what the profiling executor has learned; see set_thread_count.
-FusionScope::FusionScope() : profiling_before_(torch::jit::getProfilingMode()) {
-  torch::jit::getProfilingMode() = true;
-  torch::jit::RegisterLlgaFuseGraph::setEnabled(true);
-}
-
-FusionScope::~FusionScope() {
-  torch::jit::RegisterLlgaFuseGraph::setEnabled(false);
-  torch::jit::getProfilingMode() = profiling_before_;
-}
 
 Bfloat16Scope::Bfloat16Scope() {
   at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);

@@ -21,19 +21,6 @@ class OneThreadScope {
   int before_;
 };
 
-/// While it lives, graphs that run for the first times, frozen and without gradient, are compiled by oneDNN Graph; what
-/// was compiled stays so. One at a time, and no other thread may run TorchScript for the first time meanwhile.
-class FusionScope {
- public:
-  FusionScope();
-  ~FusionScope();
-  FusionScope(const FusionScope&) = delete;
-  FusionScope& operator=(const FusionScope&) = delete;
-
- private:
-  bool profiling_before_;
-};
-
 /// While it lives, the calling thread multiplies float32 matrices and maps on the CPU in bfloat16 (at::autocast). One
 /// scope a forward pass: weights are rounded once in each.
 class Bfloat16Scope {

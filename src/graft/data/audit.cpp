@@ -37,17 +37,11 @@ Json sizes_json(const std::vector<PhotoFacts>& facts) {
 }
 
 Json finding_json(const Finding& finding) {
-  Json json{{"check", finding.check},
-            {"severity", finding.severity == Severity::kHarm ? "harm" : "note"},
-            {"text", finding.text},
-            {"hint", finding.hint},
-            {"photos", Json::array()}};
-  for (const auto& group : finding.photos) {
-    Json paths = Json::array();
-    for (const auto& path : group) paths.push_back(path.string());
-    json["photos"].push_back(std::move(paths));
-  }
-  return json;
+  return {{"check", finding.check},
+          {"severity", finding.severity == Severity::kHarm ? "harm" : "note"},
+          {"text", finding.text},
+          {"hint", finding.hint},
+          {"photos", finding.photos}};
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ struct Finding {
   std::string text;  ///< what was found, for people
   std::string hint;  ///< what to do; may be empty
   /// The photos it is about, those that belong together (copies of one photo) in one group.
-  std::vector<std::vector<std::filesystem::path>> photos;
+  std::vector<std::vector<std::string>> photos;
 };
 
 struct Audit {

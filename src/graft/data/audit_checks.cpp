@@ -13,7 +13,7 @@ namespace graft {
 namespace {
 
 namespace fs = std::filesystem;
-using Photos = std::vector<std::vector<fs::path>>;
+using Photos = std::vector<std::vector<std::string>>;
 
 constexpr int kSmallSide = 64;
 constexpr double kImbalance = 10;
@@ -42,8 +42,8 @@ bool differ(const std::vector<const Sample*>& samples, const Key& key) {
                      [&](const Sample* sample) { return key(*sample) != key(*samples.front()); });
 }
 
-std::vector<fs::path> paths_of(const std::vector<const Sample*>& samples) {
-  std::vector<fs::path> paths;
+std::vector<std::string> paths_of(const std::vector<const Sample*>& samples) {
+  std::vector<std::string> paths;
   for (const Sample* sample : samples) paths.push_back(sample->path);
   return paths;
 }
@@ -73,7 +73,7 @@ std::string counted(std::size_t number, const std::string& of_one, const std::st
 
 MaybeFound find_unreadable(const Audit& audit) {
   Photos photos;
-  for (const auto& image : audit.dataset.skipped) photos.push_back({image.path});
+  for (const auto& image : audit.dataset.skipped) photos.push_back({image.path.string()});
   return about(photos, counted(photos.size(), "file cannot", "files cannot") + " be read as an image");
 }
 

@@ -116,18 +116,11 @@ std::string classes_section(const RunResults& results) {
 }
 
 std::string photos_section(const RunResults& results) {
-  constexpr std::size_t kMostWrong = 24, kLeastCertain = 8;
-  std::vector<JudgedPhoto> shown;
-  for (const auto& photo : results.photos)
-    if (photo.label != photo.predicted && shown.size() < kMostWrong) shown.push_back(photo);
-  const bool wrong = !shown.empty();
-  if (!wrong)
-    shown.assign(results.photos.begin(),
-                 results.photos.begin() + static_cast<std::ptrdiff_t>(std::min(results.photos.size(), kLeastCertain)));
+  const bool wrong = !results.photos.empty() && results.photos.front().label != results.photos.front().predicted;
   std::string out = std::string("<section><h2>") +
                     (wrong ? "Most wrong validation photos" : "No validation photo is wrong; the least certain") +
                     "</h2>\n<div class=\"photos\">\n";
-  for (const auto& photo : shown) out += figure_of(photo);
+  for (const auto& photo : results.photos) out += figure_of(photo);
   return out + "</div></section>\n";
 }
 

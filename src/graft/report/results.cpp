@@ -58,18 +58,38 @@ JudgedPhoto judged(const RunFolder& folder, const Row& header, const Row& row, c
   return photo;
 }
 
-std::vector<JudgedPhoto> read_photos(const RunFolder& folder, const std::string& task) {
+/// The most wrong photos of a file of any length, so many at most; of equal ones the first.
+class MostWrong {
+ public:
+  explicit MostWrong(std::size_t most) : most_(most) {}
+
+  void add(JudgedPhoto photo) {
+    const auto place = std::ranges::upper_bound(photos_, photo.wrong, std::greater<>(), &JudgedPhoto::wrong);
+    photos_.insert(place, std::move(photo));
+    if (photos_.size() > most_) photos_.pop_back();
+  }
+  std::vector<JudgedPhoto> take() { return std::move(photos_); }
+  bool empty() const { return photos_.empty(); }
+
+ private:
+  std::size_t most_;
+  std::vector<JudgedPhoto> photos_;
+};
+
+std::vector<JudgedPhoto> worst_photos(const RunFolder& folder, const std::string& task) {
+  constexpr std::size_t kMistaken = 24, kLeastCertain = 8;
   CsvRow header;
-  std::vector<JudgedPhoto> photos;
+  MostWrong mistaken(kMistaken), right(kLeastCertain);
   read_csv(folder.predictions(), ',', [&](const CsvRow& row) {
-    if (header.empty())
+    if (header.empty()) {
       header = row;
-    else
-      photos.push_back(judged(folder, header, row, task));
+      return;
+    }
+    JudgedPhoto photo = judged(folder, header, row, task);
+    (photo.label == photo.predicted ? right : mistaken).add(std::move(photo));
   });
   if (header.empty()) throw damaged(folder);
-  std::ranges::stable_sort(photos, std::greater<>(), &JudgedPhoto::wrong);
-  return photos;
+  return mistaken.empty() ? right.take() : mistaken.take();
 }
 
 }  // namespace
@@ -83,7 +103,7 @@ RunResults read_results(const RunFolder& folder) {
                      .metrics = read_json_file(folder.metrics()),
                      .history = {},
                      .photos = {}};
-  results.photos = read_photos(folder, results.recipe.at("task").get<std::string>());
+  results.photos = worst_photos(folder, results.recipe.at("task").get<std::string>());
   std::istringstream lines(read_file(folder.history()));
   for (std::string line; std::getline(lines, line);)
     results.history.push_back(parse_json(line, "'" + folder.history().string() + "'"));

@@ -21,7 +21,7 @@ struct RunResults {
   Json recipe;
   Json metrics;
   std::vector<Json> history;
-  std::vector<JudgedPhoto> photos;  ///< the most wrong first
+  std::vector<JudgedPhoto> photos;  ///< a few that are taken for another, where none is the least certain; worst first
 };
 
 /// @throws Error when the run is not finished, or a file is damaged.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "graft/image/preprocess.h"
+#include "graft/train/stopwatch.h"
 
 namespace graft {
 namespace {
@@ -12,10 +13,10 @@ namespace {
 /// Rows computed together on a CPU: few enough that what flows between layers stays in its caches.
 constexpr std::size_t kRows = 8;
 constexpr std::size_t kRowsOnGpu = 64;
-/// Rows from which a search saves more time than it takes: among what cannot crash, and by a probe. Counted, not timed,
-/// so that equal runs choose alike.
-constexpr std::size_t kWorthSearching = 100;
-constexpr std::size_t kWorthProbing = 1000;
+/// Rows from which it saves more than it takes to compare engines, and to time them. Counted, not timed, so that equal
+/// runs choose alike.
+constexpr std::size_t kWorthComparing = 100;
+constexpr std::size_t kWorthTiming = 4000;
 
 at::Tensor normalized(const std::vector<std::filesystem::path>& images, const InputSpec& input) {
   std::vector<at::Tensor> pixels;
@@ -41,18 +42,13 @@ at::Tensor rows_at(const Backbone& backbone, std::size_t from, const at::Tensor&
 
 }  // namespace
 
-std::vector<EngineTrial> answer_engine_query(const EngineQuery& query) {
-  const Backbone backbone = Backbone::load(query.backbone, query.options);
-  const at::Tensor images = normalized(query.images, query.input);
-  return find_engines(backbone, query.from, query.to, rows_at(backbone, query.from, images),
-                      {.fused = true, .bfloat16 = query.bfloat16, .timing_workers = query.workers});
-}
-
 at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const Samples& samples,
                         const InputSpec& input) {
   const auto paths = paths_of(samples, backbone.device().is_cpu() ? kRows : kRowsOnGpu);
   return rows_at(backbone, boundary, normalized(paths, input));
 }
+
+FrozenEngines::FrozenEngines(Options options) : options_(std::move(options)), verdicts_(options_.verdicts) {}
 
 FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::size_t to, const Samples& samples,
                                std::size_t rows) {
@@ -68,29 +64,41 @@ FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, con
   const at::Tensor example = example_rows(backbone, from, samples, options_.input);
   if (const auto known = plans_.find(between); known != plans_.end())
     return FrozenEngine(backbone, from, to, known->second, example);
-  if (rows < kWorthSearching) return FrozenEngine(backbone, from, to, plans_[between] = {}, example);
-  if (auto engine = probed(backbone, between, samples, example, rows)) return *engine;
-  const EngineTrial best = find_engines(backbone, from, to, example, {.bfloat16 = options_.bfloat16}).front();
+  if (rows < kWorthComparing) return FrozenEngine(backbone, from, to, plans_[between] = {}, example);
+  const EngineTrial best = choose(backbone, between, example, rows);
   say(backbone, between, best);
   plans_[between] = best.plan;
-  return FrozenEngine(backbone, from, to, best.plan, example);
+  return *best.engine;
 }
 
-std::optional<FrozenEngine> FrozenEngines::probed(const Backbone& backbone, Between between, const Samples& samples,
-                                                  const at::Tensor& example, std::size_t rows) {
-  if (!options_.probe || !backbone.device().is_cpu()) return std::nullopt;
-  const auto [from, to] = between;
-  const auto plan = options_.probe({backbone.path(), backbone.options(), from, to, options_.input,
-                                    paths_of(samples, kRows), options_.bfloat16, options_.workers},
-                                   rows >= kWorthProbing);
+EngineTrial FrozenEngines::choose(const Backbone& backbone, Between between, const at::Tensor& example,
+                                  std::size_t rows) {
+  if (auto known = remembered(backbone, between, example)) return *std::move(known);
+  const bool timed = rows >= kWorthTiming && backbone.device().is_cpu();
+  const Stopwatch watch;
+  const auto trials = find_engines(backbone, between.first, between.second, example,
+                                   {.bfloat16 = options_.bfloat16, .timing_workers = timed ? options_.workers : 0});
+  if (timed) {
+    verdicts_.keep(question(backbone, between), trials);
+    searched_s_ += watch.seconds();
+  }
+  return trials.front();
+}
+
+/// It was compared on other images: on these it is compared again.
+std::optional<EngineTrial> FrozenEngines::remembered(const Backbone& backbone, Between between,
+                                                     const at::Tensor& example) const {
+  const auto plan = verdicts_.find(question(backbone, between));
   if (!plan) return std::nullopt;
-  FrozenEngine engine(backbone, from, to, *plan, example);
-  EngineTrial trial{.plan = *plan,
-                    .error = compare(engine(example), FrozenEngine(backbone, from, to, {}, example)(example))};
-  if (!trial.error.agrees(engine_kind(plan->kind))) return std::nullopt;  // on these images
-  say(backbone, between, trial);
-  plans_[between] = *plan;
-  return engine;
+  EngineTrial trial = try_engine(backbone, between.first, between.second, *plan, example);
+  return trial.failure.empty() ? std::optional(std::move(trial)) : std::nullopt;
+}
+
+Json FrozenEngines::question(const Backbone& backbone, Between between) const {
+  return {{"layers", backbone.part_digest(between.first, between.second)},
+          {"input", to_json(options_.input)},
+          {"bfloat16", options_.bfloat16},
+          {"workers", options_.workers}};
 }
 
 void FrozenEngines::say(const Backbone& backbone, Between between, const EngineTrial& trial) const {

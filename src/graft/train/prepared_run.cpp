@@ -69,7 +69,7 @@ ImageSource source_of(const Recipe& recipe, Samples samples, const Augmentation&
 }
 
 FrozenEngines::Options engine_options(const RunSpec& spec, bool bfloat16, const PreparedRun::Listener& listener) {
-  return {spec.recipe.input, bfloat16, thread_count(), spec.environment.engine_probe, listener.message};
+  return {spec.recipe.input, bfloat16, thread_count(), spec.environment.engines, listener.message};
 }
 
 std::optional<FrozenEngines> float32_engines(const RunSpec& spec, c10::Device device,

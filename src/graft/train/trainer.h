@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "graft/core/trust.h"
-#include "graft/train/frozen_engines.h"
 #include "graft/train/observer.h"
 #include "graft/train/recipe.h"
 
@@ -15,7 +14,7 @@ namespace graft {
 /// later.
 struct RunEnvironment {
   Trust trust = Trust::kScan;             ///< in the backbone's file
-  EngineProbe engine_probe{};             ///< finds fast engines for the frozen layers; may be empty
+  std::filesystem::path engines{};        ///< where the engines found fastest are remembered; "" nowhere
   std::filesystem::path stores{};         ///< where frozen layers' activations outlive the run; "" nowhere
   std::filesystem::path image_indexes{};  ///< where what was found in images outlives the run; "" nowhere
   bool looks_only = false;                ///< for an estimate: makes no room in `stores`

@@ -28,16 +28,6 @@ class RunTiming {
   RunTiming(RunSpec spec, const PlanListener& listener) : spec_(std::move(spec)), listener_(listener) {
     set_thread_count(spec_.recipe.threads);
     spec_.environment.looks_only = true;
-    // What a probe searches it remembers, and the run finds it there.
-    if (const auto probe = spec_.environment.engine_probe)
-      spec_.environment.engine_probe = [this, probe](const EngineQuery& query, bool worth_it) {
-        const auto known = probe(query, /*worth_it=*/false);
-        if (known || !worth_it) return known;
-        const Stopwatch watch;
-        auto found = probe(query, worth_it);
-        searched_ += watch.seconds();
-        return found;
-      };
   }
 
   RunCost measure() {
@@ -71,9 +61,8 @@ class RunTiming {
     const auto source = [&](const Augmentation& augmentation) {
       return ImageSource{{}, recipe().input, augmentation, recipe().batch_size, thread_count()};
     };
-    const auto searching = [this] { return searched_; };
-    train_.emplace(parts_->train, parts_->engines, source(recipe().augment), searching);
-    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}), searching);
+    train_.emplace(parts_->train, parts_->engines, source(recipe().augment));
+    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}));
     return seconds + teaching();
   }
 
@@ -159,7 +148,6 @@ class RunTiming {
   RunSpec spec_;
   PlanListener listener_;
   WorkFolder folder_;
-  double searched_ = 0;
   std::optional<PreparedRun> parts_;
   std::optional<TimedImages> train_, val_;
 };

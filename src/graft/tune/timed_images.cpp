@@ -8,9 +8,8 @@
 
 namespace graft {
 
-TimedImages::TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source,
-                         std::function<double()> searching)
-    : set_(set), engines_(engines), source_(std::move(source)), searching_(std::move(searching)) {
+TimedImages::TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source)
+    : set_(set), engines_(engines), source_(std::move(source)) {
   source_.samples = some_of(set.samples(), static_cast<std::size_t>(source_.workers * source_.batch_size));
 }
 
@@ -72,9 +71,9 @@ void TimedImages::count(ImagesCost& cost, const Phase& phase, std::size_t bounda
 FrozenPart TimedImages::part(const Backbone& backbone, std::size_t from, std::size_t to, std::size_t passes,
                              std::int64_t rows) {
   const Stopwatch watch;
-  const double searched = searching_();
+  const double searched = engines_.searched_s();
   auto part = engines_.part(backbone, from, to, set_.samples(), set_.samples().size() * passes);
-  if (rows > 0) engine_seconds_ += watch.seconds() - (searching_() - searched);
+  if (rows > 0) engine_seconds_ += watch.seconds() - (engines_.searched_s() - searched);
   return part;
 }
 

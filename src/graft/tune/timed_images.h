@@ -1,5 +1,4 @@
 #pragma once
-#include <functional>
 #include <map>
 
 #include "graft/train/frozen_activations.h"
@@ -13,9 +12,7 @@ class TimedImages {
  public:
   /// @param set  of the run; it and `engines` must outlive this
   /// @param source  how images become batches, without samples
-  /// @param searching  seconds that were spent so far on what the run will find remembered
-  TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source,
-              std::function<double()> searching);
+  TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source);
 
   /// Of a phase that has begun.
   /// @param unchanged  the boundary below which no phase has trained yet
@@ -36,8 +33,7 @@ class TimedImages {
 
   const FrozenActivations& set_;
   FrozenEngines& engines_;
-  ImageSource source_;  // of a few
-  std::function<double()> searching_;
+  ImageSource source_;                        // of a few
   std::map<std::size_t, std::size_t> known_;  // views by boundary, of the phases so far
   at::Tensor rows_;
   double seconds_ = 0, decode_seconds_ = 0, engine_seconds_ = 0;

@@ -1,0 +1,342 @@
+#include "graft/backbone/onednn_layers.h"
+
+#include <ATen/Functions.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/remove_mutation.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include <algorithm>
+#include <array>
+
+namespace graft::graph {
+namespace {
+
+namespace prim = c10::prim;
+using c10::IValue;
+using torch::jit::toIValue;
+using Sizes = std::vector<std::int64_t>;
+
+/// The sizes of every tensor that a layer takes or gives, as one run shows them.
+class KnownSizes {
+ public:
+  KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack stack) {
+    std::vector<Value*> values;
+    for (Node* node : graph->nodes())
+      for (Value* value : node->outputs())
+        if (is_tensor(value) && node->kind() != prim::Constant) values.push_back(value);
+    for (Value* value : graph->inputs())
+      if (is_tensor(value)) values.push_back(value);
+    const std::size_t before = graph->outputs().size();
+    for (Value* value : values) graph->registerOutput(value);
+    torch::jit::GraphExecutor(graph->copy(), "sizes").run(stack);
+    while (graph->outputs().size() > before) graph->eraseOutput(graph->outputs().size() - 1);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (const IValue& found = stack[before + i]; found.isTensor() && found.toTensor().defined())
+        sizes_[values[i]] = found.toTensor().sizes().vec();
+  }
+
+  /// Empty for a value that was not there.
+  const Sizes& of(const Value* value) const {
+    static const Sizes kNone;
+    const auto found = sizes_.find(value);
+    return found == sizes_.end() ? kNone : found->second;
+  }
+  void set(const Value* value, Sizes sizes) { sizes_[value] = std::move(sizes); }
+
+ private:
+  std::unordered_map<const Value*, Sizes> sizes_;
+};
+
+/// What oneDNN does to each number of a result before it is written.
+struct Pointwise {
+  std::string name = "none";
+  std::vector<double> scalars{};
+  std::string algorithm{};
+};
+
+std::optional<double> number(const Value* value) {
+  const auto constant = toIValue(value);
+  if (!constant || !constant->isScalar()) return std::nullopt;
+  return constant->toScalar().toDouble();
+}
+
+std::optional<Pointwise> clamp(const Node* node) {
+  const auto low = number(node->input(1)), high = number(node->input(2));
+  if (!low || !high) return std::nullopt;
+  return Pointwise{"hardtanh", {*low, *high}};
+}
+
+std::optional<Pointwise> leaky_relu(const Node* node) {
+  const auto slope = number(node->input(1));
+  if (!slope) return std::nullopt;
+  return Pointwise{"leaky_relu", {*slope}};
+}
+
+std::optional<Pointwise> gelu(const Node* node) {
+  const auto approximate = node->inputs().size() > 1 ? toIValue(node->input(1)) : std::optional(IValue("none"));
+  if (!approximate) return std::nullopt;
+  return Pointwise{"gelu", {}, approximate->toStringRef()};
+}
+
+template <const char* kName>
+std::optional<Pointwise> named(const Node*) {
+  return Pointwise{kName};
+}
+constexpr char kRelu[] = "relu", kSwish[] = "swish", kSigmoid[] = "sigmoid", kTanh[] = "tanh",
+               kHardswish[] = "hardswish", kHardsigmoid[] = "hardsigmoid";
+
+struct PointwiseRow {
+  std::string_view kind;
+  std::optional<Pointwise> (*read)(const Node* node);
+};
+
+constexpr std::array kPointwise{
+    PointwiseRow{"aten::relu", named<kRelu>},
+    PointwiseRow{"aten::relu6",
+                 [](const Node*) {
+                   return std::optional(Pointwise{"hardtanh", {0, 6}});
+                 }},
+    PointwiseRow{"aten::hardtanh", clamp},
+    PointwiseRow{"aten::clamp", clamp},
+    PointwiseRow{"aten::leaky_relu", leaky_relu},
+    PointwiseRow{"aten::silu", named<kSwish>},
+    PointwiseRow{"aten::sigmoid", named<kSigmoid>},
+    PointwiseRow{"aten::tanh", named<kTanh>},
+    PointwiseRow{"aten::hardswish", named<kHardswish>},
+    PointwiseRow{"aten::hardsigmoid", named<kHardsigmoid>},
+    PointwiseRow{"aten::gelu", gelu},
+};
+
+/// `aten::relu` for `aten::relu_` too: what nothing else reads may be overwritten or not.
+std::string_view out_of_place(const Node* node) {
+  std::string_view kind = node->kind().toQualString();
+  if (kind.ends_with('_')) kind.remove_suffix(1);
+  return kind;
+}
+
+std::optional<Pointwise> pointwise(const Node* node) {
+  for (const auto& row : kPointwise)
+    if (row.kind == out_of_place(node)) return row.read(node);
+  return std::nullopt;
+}
+
+/// The one node that reads a value; null where there are more, or where it is a result of the graph.
+Node* only_reader(const Value* value) { return value->uses().size() == 1 ? value->uses()[0].user : nullptr; }
+
+std::optional<Sizes> int_list(const Value* value) {
+  const auto constant = toIValue(value);
+  if (!constant || !constant->isIntList()) return std::nullopt;
+  return constant->toIntVector();
+}
+
+std::optional<at::Tensor> weights_of(const Value* value) { return constant_tensor(value->node()); }
+
+/// A convolution of images as it stands in a graph.
+struct Convolution {
+  Value* input;
+  at::Tensor weight;
+  Value* bias;
+  Sizes padding, stride, dilation;
+  std::int64_t groups;
+};
+
+/// Padding [left, right, top, bottom] with zeros goes into the convolution that reads it. Where the sides differ, the
+/// kernel grows by zeros on the sides that have less.
+void take_padding(Convolution& convolution) {
+  const Node* node = convolution.input->node();
+  const std::string_view kind = node->kind().toQualString();
+  if (kind != "aten::constant_pad_nd" && kind != "aten::pad") return;
+  const auto pad = int_list(node->input(1));
+  if (!pad || pad->size() != 4 || std::ranges::any_of(*pad, [](auto side) { return side < 0; })) return;
+  if (kind == "aten::pad" && toIValue(node->input(2))->toStringRef() != "constant") return;
+  const auto value = toIValue(node->inputs().back());
+  if (!value || !(value->isNone() || (value->isScalar() && value->toScalar().toDouble() == 0))) return;
+  const std::int64_t across = std::max((*pad)[0], (*pad)[1]), down = std::max((*pad)[2], (*pad)[3]);
+  const Sizes grown{across - (*pad)[0], across - (*pad)[1], down - (*pad)[2], down - (*pad)[3]};
+  const bool even = std::ranges::all_of(grown, [](auto side) { return side == 0; });
+  if (!even && convolution.dilation != Sizes{1, 1}) return;
+  if (!even) convolution.weight = at::constant_pad_nd(convolution.weight, grown);
+  convolution.padding = {convolution.padding[0] + down, convolution.padding[1] + across};
+  convolution.input = node->input(0);
+}
+
+std::optional<Convolution> read_convolution(const Node* node, const KnownSizes& sizes) {
+  const std::string_view kind = node->kind().toQualString();
+  const bool general = kind == "aten::_convolution" || kind == "aten::convolution";
+  if (!general && kind != "aten::conv2d") return std::nullopt;
+  const auto weight = weights_of(node->input(1));
+  const auto stride = int_list(node->input(3)), padding = int_list(node->input(4)), dilation = int_list(node->input(5));
+  const auto groups = toIValue(node->input(general ? 8 : 6));
+  if (!weight || !stride || !padding || !dilation || !groups || sizes.of(node->input(0)).size() != 4)
+    return std::nullopt;
+  if (general && toIValue(node->input(6)) != IValue(false)) return std::nullopt;  // transposed
+  const bool has_bias = node->input(2)->mustNotBeNone() || toIValue(node->input(2))->isTensor();
+  if (has_bias && !weights_of(node->input(2))) return std::nullopt;
+  Convolution convolution{node->input(0), *weight, node->input(2), *padding, *stride, *dilation, groups->toInt()};
+  for (Sizes* pair : {&convolution.padding, &convolution.stride, &convolution.dilation})
+    if (pair->size() == 1) pair->push_back(pair->front());
+  take_padding(convolution);
+  return convolution;
+}
+
+/// What a layer's result goes into that oneDNN computes with it.
+struct Followers {
+  Node* last;             ///< whose result the layer gives in the end
+  Node* sum = nullptr;    ///< adds something to the layer's result
+  Pointwise pointwise{};  ///< comes last
+};
+
+/// x * sigmoid(x), the two nodes that alone read x.
+Node* spelled_out_swish(const Value* value) {
+  if (value->uses().size() != 2) return nullptr;
+  Node* sigmoid = value->uses()[0].user;
+  Node* product = value->uses()[1].user;
+  if (out_of_place(sigmoid) != "aten::sigmoid") std::swap(sigmoid, product);
+  if (out_of_place(sigmoid) != "aten::sigmoid" || out_of_place(product) != "aten::mul") return nullptr;
+  return only_reader(sigmoid->output()) == product ? product : nullptr;
+}
+
+bool is_convolution(const Node* node, const KnownSizes& sizes) { return read_convolution(node, sizes).has_value(); }
+
+/// Weights [outputs, inputs] and rows of at least two dimensions.
+bool is_linear(const Node* node, const KnownSizes& sizes) {
+  if (out_of_place(node) != "aten::linear" || sizes.of(node->input(0)).size() < 2) return false;
+  const auto weight = weights_of(node->input(1));
+  return weight && weight->dim() == 2;
+}
+
+/// Says for each layer what follows it, before anything is rewritten: an addition moves its layer, which the graph's
+/// aliases must allow.
+class FollowerSearch {
+ public:
+  FollowerSearch(const std::shared_ptr<Graph>& graph, const KnownSizes& sizes) : aliases_(graph), sizes_(sizes) {}
+
+  Followers of(Node* layer) {
+    if (Node* product = spelled_out_swish(layer->output())) return {.last = product, .pointwise = {kSwish}};
+    Followers found{.last = layer};
+    Node* next = only_reader(layer->output());
+    if (next && is_sum_with(next, layer)) {
+      found = {.last = next, .sum = next};
+      taken_.insert(next);
+      // oneDNN's sums end in ReLU or nothing; linear layers' in nothing.
+      next = out_of_place(layer) == "aten::linear" ? nullptr : only_reader(next->output());
+    }
+    if (!next || next->owningBlock() != layer->owningBlock()) return found;
+    if (const auto last = pointwise(next); last && (!found.sum || last->name == kRelu)) {
+      found.last = next;
+      found.pointwise = *last;
+    }
+    return found;
+  }
+
+ private:
+  bool is_sum_with(Node* sum, Node* layer) {
+    if (out_of_place(sum) != "aten::add" || number(sum->input(2)) != 1.0 || taken_.contains(sum)) return false;
+    return is_tensor(sum->input(1)) && sizes_.of(sum->input(0)) == sizes_.of(sum->input(1)) &&
+           aliases_.moveBeforeTopologicallyValid(layer, sum);
+  }
+
+  torch::jit::AliasDb aliases_;
+  const KnownSizes& sizes_;
+  std::unordered_set<const Node*> taken_;
+};
+
+class Rewriter {
+ public:
+  Rewriter(Graph& graph, KnownSizes& sizes) : graph_(graph), sizes_(sizes) {}
+
+  void replace_convolution(Node* node, const Followers& after) {
+    const Convolution convolution = read_convolution(node, sizes_).value();
+    torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
+    const at::Tensor weight =
+        at::mkldnn_reorder_conv2d_weight(convolution.weight.to_mkldnn(), convolution.padding, convolution.stride,
+                                         convolution.dilation, convolution.groups, sizes_.of(convolution.input));
+    std::vector<Value*> inputs{packed(weight),
+                               convolution.bias,
+                               constant(convolution.padding),
+                               constant(convolution.stride),
+                               constant(convolution.dilation),
+                               constant(convolution.groups)};
+    if (after.sum)
+      inputs.insert(inputs.end(),
+                    {constant("add"), constant(1.0), text(activation_of_sum(after)), scalars({}), none()});
+    else
+      add_pointwise(inputs, after.pointwise);
+    put("mkldnn::_convolution_pointwise", convolution.input, node, inputs, after);
+  }
+
+  void replace_linear(Node* node, const Followers& after) {
+    static const auto kReorder = c10::Dispatcher::singleton()
+                                     .findSchemaOrThrow("mkldnn::_reorder_linear_weight", "")
+                                     .typed<at::Tensor(const at::Tensor&, std::optional<std::int64_t>)>();
+    torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
+    const Sizes& rows = sizes_.of(node->input(0));
+    const std::int64_t count = c10::multiply_integers(rows.begin(), rows.end() - 1);
+    std::vector<Value*> inputs{packed(kReorder.call(*weights_of(node->input(1)), count)), node->input(2)};
+    if (after.sum)
+      inputs.push_back(constant("add"));
+    else
+      add_pointwise(inputs, after.pointwise);
+    put("mkldnn::_linear_pointwise", node->input(0), node, inputs, after);
+  }
+
+ private:
+  /// Rows first, then what is added to the result, then the rest.
+  void put(const char* name, Value* rows, const Node* layer, std::vector<Value*> inputs, const Followers& after) {
+    if (after.sum) inputs.insert(inputs.begin(), after.sum->input(after.sum->input(0) == layer->output() ? 1 : 0));
+    inputs.insert(inputs.begin(), rows);
+    Node* fused = graph_.insertNode(graph_.create(c10::Symbol::fromQualString(name), inputs));
+    fused->output()->setType(c10::TensorType::get());
+    fused->setScope(after.last->scope());
+    sizes_.set(fused->output(), sizes_.of(after.last->output()));
+    after.last->output()->replaceAllUsesWith(fused->output());
+  }
+
+  void add_pointwise(std::vector<Value*>& inputs, const Pointwise& pointwise) {
+    inputs.insert(inputs.end(), {constant(pointwise.name), scalars(pointwise.scalars), text(pointwise.algorithm)});
+  }
+
+  static std::string activation_of_sum(const Followers& after) {
+    return after.pointwise.name == "none" ? "" : after.pointwise.name;
+  }
+
+  Value* constant(const IValue& value) { return graph_.insertConstant(value); }
+  Value* none() { return constant(IValue()); }
+  Value* text(const std::string& text) { return text.empty() ? none() : constant(text); }
+
+  Value* scalars(const std::vector<double>& numbers) {
+    c10::impl::GenericList list(c10::OptionalType::create(c10::NumberType::get()));
+    for (const double number : numbers) list.push_back(number);
+    return constant(list);
+  }
+
+  /// oneDNN's own layout has no storage, which LibTorch's other constants are made of.
+  Value* packed(const at::Tensor& weight) {
+    Node* node = graph_.insertNode(graph_.create(prim::ConstantMKLDNNTensor));
+    return node->t_(c10::attr::value, weight)->output()->setType(c10::TensorType::get());
+  }
+
+  Graph& graph_;
+  KnownSizes& sizes_;
+};
+
+}  // namespace
+
+void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& inputs) {
+  torch::jit::RemoveTensorMutation(graph);
+  KnownSizes sizes(graph, inputs);
+  std::vector<std::pair<Node*, Followers>> layers;
+  FollowerSearch search(graph, sizes);
+  for (Node* node : std::vector<Node*>(graph->nodes().begin(), graph->nodes().end()))
+    if (is_convolution(node, sizes) || is_linear(node, sizes)) layers.emplace_back(node, search.of(node));
+  Rewriter rewriter(*graph, sizes);
+  for (const auto& [node, after] : layers)
+    is_linear(node, sizes) ? rewriter.replace_linear(node, after) : rewriter.replace_convolution(node, after);
+  torch::jit::EliminateDeadCode(graph->block());
+  graph->lint();
+}
+
+}  // namespace graft::graph

@@ -1,0 +1,141 @@
+// Layers handed to oneDNN compute what they said before, and all that can be handed over is.
+#include "graft/backbone/onednn_layers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include "graft/backbone/freeze.h"
+
+namespace graft {
+namespace {
+
+constexpr std::int64_t kSize = 12;
+
+/// A network of the given body: images x [3, 3, 12, 12], a convolution's weight c (3 to 8 channels), a second's d (8 to
+/// 8), bias b, and a linear layer's weight l (8 to 8).
+struct Net {
+  explicit Net(const std::string& body) {
+    torch::manual_seed(0);
+    module.register_parameter("c", torch::randn({8, 3, 3, 3}), false);
+    module.register_parameter("d", torch::randn({8, 8, 3, 3}), false);
+    module.register_parameter("b", torch::randn({8}), false);
+    module.register_parameter("l", torch::randn({8, 8}), false);
+    module.define("def forward(self, x):\n    " + body + "\n");
+    images = torch::randn({3, 3, kSize, kSize});
+    graph = graph::freeze(module.get_method("forward").graph(), module, at::MemoryFormat::ChannelsLast);
+  }
+
+  at::Tensor run() const { return graph::run_graph(graph, module, images).toTensor(); }
+
+  std::vector<std::string> operators() const {
+    std::vector<std::string> kinds;
+    for (const auto* node : graph::all_nodes(graph->block()))
+      if (!graph::is_trivial(node) && node->kind() != c10::prim::ConstantMKLDNNTensor &&
+          node->kind() != c10::prim::ListConstruct)
+        kinds.emplace_back(node->kind().toUnqualString());
+    return kinds;
+  }
+
+  torch::jit::Module module{"Net"};
+  at::Tensor images;
+  std::shared_ptr<graph::Graph> graph;
+};
+
+struct Case {
+  std::string body;
+  std::vector<std::string> operators;  ///< that are left
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.body; }
+};
+
+const std::string kConvolution = "_convolution_pointwise", kLinear = "_linear_pointwise";
+
+class OneDnnLayers : public testing::TestWithParam<Case> {};
+
+TEST_P(OneDnnLayers, ComputeTheSame) {
+  Net net(GetParam().body);
+  const at::Tensor expected = net.run();
+  graph::use_onednn(net.graph, {net.module._ivalue(), net.images.contiguous(at::MemoryFormat::ChannelsLast)});
+  EXPECT_EQ(net.operators(), GetParam().operators);
+  const at::Tensor found = net.run();
+  ASSERT_EQ(found.sizes(), expected.sizes());
+  EXPECT_LE((found - expected).abs().max().item<float>(), 2e-5 * expected.abs().max().item<float>());
+}
+
+Case after_convolution(const std::string& activation) {
+  return {"y = torch.conv2d(x, self.c, self.b)\n    return " + activation, {kConvolution}};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Activations, OneDnnLayers,
+    testing::Values(after_convolution("torch.relu(y)"), after_convolution("torch.relu_(y)"),
+                    after_convolution("torch.relu6(y)"), after_convolution("torch.hardtanh(y, -0.5, 2.)"),
+                    after_convolution("torch.clamp(y, 0., 3.)"), after_convolution("torch.leaky_relu(y, 0.2)"),
+                    after_convolution("torch.silu(y)"), after_convolution("torch.silu_(y)"),
+                    after_convolution("torch.sigmoid(y)"), after_convolution("torch.tanh(y)"),
+                    after_convolution("torch.hardswish(y)"), after_convolution("torch.hardsigmoid(y)"),
+                    after_convolution("torch.gelu(y)"), after_convolution("torch.gelu(y, approximate='tanh')"),
+                    after_convolution("y * torch.sigmoid(y)"), after_convolution("torch.sigmoid(y) * y")));
+
+INSTANTIATE_TEST_SUITE_P(
+    Convolutions, OneDnnLayers,
+    testing::Values(Case{"return torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])", {kConvolution}},
+                    Case{"return torch.conv2d(x, self.c, None, [1, 2], [2, 0], [2, 1])", {kConvolution}},
+                    Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d.narrow(1, 0, 1), groups=8)",
+                         {kConvolution, kConvolution}},
+                    // What is read twice cannot be overwritten by what follows.
+                    Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y) + y", {kConvolution, "relu", "add"}},
+                    // One end alone is clamped.
+                    Case{"return torch.clamp(torch.conv2d(x, self.c), min=0.)", {kConvolution, "clamp"}},
+                    Case{"return torch.conv_transpose2d(x, self.c.transpose(0, 1))", {"conv_transpose2d"}},
+                    Case{"return torch.conv1d(x.flatten(2), self.c.flatten(2))", {"flatten", "conv1d"}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Padding, OneDnnLayers,
+    testing::Values(Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kConvolution}},
+                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), self.c, None, [2, 2])",
+                         {kConvolution}},
+                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [2, 0, 1, 3], 0), self.c, None, [2, 1], [1, 0])",
+                         {kConvolution}},
+                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 1), self.c)",
+                         {"constant_pad_nd", kConvolution}},
+                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [-1, 1, 0, 0], 0), self.c)",
+                         {"constant_pad_nd", kConvolution}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Sums, OneDnnLayers,
+    testing::Values(
+        Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y",
+             {kConvolution, kConvolution}},
+        Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y + torch.conv2d(y, self.d, None, [1, 1], [1, 1]))",
+             {kConvolution, kConvolution}},
+        // Each sum goes into one convolution.
+        Case{"return torch.relu_(torch.conv2d(x, self.c).add_(torch.conv2d(x, self.c, self.b)))",
+             {kConvolution, kConvolution}},
+        Case{"y = torch.conv2d(x, self.c)\n    return torch.add(torch.conv2d(y, self.d, None, [1, 1], [1, 1]), y, "
+             "alpha=2)",
+             {kConvolution, kConvolution, "add"}},
+        // Broadcast, not summed number by number.
+        Case{"y = torch.conv2d(x, self.c)\n    return y + y.mean([2, 3], True)", {kConvolution, "mean", "add"}},
+        Case{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kConvolution, "add"}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Linear, OneDnnLayers,
+    testing::Values(
+        Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.gelu(torch.linear(y, self.l, self.b))",
+             {kConvolution, "mean", kLinear}},
+        Case{"y = torch.conv2d(x, self.c).flatten(2).transpose(1, 2)\n    return torch.linear(y, self.l, self.b) + y",
+             {kConvolution, "flatten", "transpose", kLinear}},
+        Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.relu(torch.linear(y, self.l) + y)",
+             {kConvolution, "mean", kLinear, "relu"}}));
+
+// A branch stays as it is: it may not run at all.
+TEST(OneDnnLayers, LayersWithinABranchStay) {
+  Net net("y = x\n    if x.mean().item() > 0:\n        y = torch.conv2d(x, self.c)\n    return y");
+  const at::Tensor expected = net.run();
+  graph::use_onednn(net.graph, {net.module._ivalue(), net.images});
+  EXPECT_TRUE(net.run().equal(expected));
+}
+
+}  // namespace
+}  // namespace graft

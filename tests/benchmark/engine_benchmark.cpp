@@ -1,0 +1,60 @@
+#include <ATen/Functions.h>
+#include <benchmark/benchmark.h>
+
+#include <map>
+#include <mutex>
+
+#include "graft/backbone/frozen_engine.h"
+#include "graft/core/runtime.h"
+#include "graft/image/decode.h"
+#include "graft/image/preprocess.h"
+
+namespace graft {
+namespace {
+
+constexpr std::int64_t kRows = 8;  // as many as a run computes at once
+
+struct Layers {
+  at::Tensor rows;
+  FrozenEngine engine;
+};
+
+/// A whole network by the engine that a run takes, compared with the plain one on a real photo.
+Layers make_layers(const std::string& network, bool bfloat16) {
+  const Backbone backbone = Backbone::load(GRAFT_BENCHMARK_FILES "/" + network + ".pt", {.trust = Trust::kScan});
+  const InputSpec input;
+  const at::Tensor photo = fit_image(decode_image_file(GRAFT_BENCHMARK_FILES "/photo.jpg", {}), input);
+  const at::Tensor rows = normalize_images(photo.unsqueeze(0).repeat({kRows, 1, 1, 1}), input);
+  return {rows, *find_engines(backbone, 0, backbone.last_boundary(), rows, {.bfloat16 = bfloat16}).front().engine};
+}
+
+const Layers& layers(const std::string& network, bool bfloat16) {
+  static std::mutex one;
+  static std::map<std::pair<std::string, bool>, Layers> made;
+  const std::lock_guard guard(one);
+  auto found = made.find({network, bfloat16});
+  if (found == made.end()) found = made.emplace(std::pair(network, bfloat16), make_layers(network, bfloat16)).first;
+  return found->second;
+}
+
+/// Two workers of one thread each, as a run has on two cores.
+void frozen_engine(benchmark::State& state, const char* network, bool bfloat16) {
+  const OneThreadScope one_thread;
+  const auto& [rows, engine] = layers(network, bfloat16);
+  for (auto _ : state) benchmark::DoNotOptimize(engine(rows));
+  state.SetItemsProcessed(state.iterations() * kRows);
+}
+
+[[maybe_unused]] const bool kRegistered = [] {
+  for (const char* network : {"mobilenet_v2", "efficientnet_lite0", "resnet18", "vit_tiny", "convnext_tiny"})
+    for (const bool bfloat16 : {false, true})
+      benchmark::RegisterBenchmark((std::string("frozen_engine/") + network + (bfloat16 ? "/bf16" : "/f32")).c_str(),
+                                   frozen_engine, network, bfloat16)
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime()
+          ->Threads(2);
+  return true;
+}();
+
+}  // namespace
+}  // namespace graft
