@@ -5,7 +5,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <regex>
 #include <unordered_map>
 
 #include "graft/backbone/attention.h"
@@ -52,6 +51,18 @@ std::set<std::string> read_paths(Graph& graph) {
     for (const auto* output : node->outputs())
       if (const auto path = graph::attribute_path(output)) paths.insert(*path);
   return paths;
+}
+
+/// A graph's text without the numbers that its classes carry: they depend on what else this process has loaded.
+std::string without_mangling(const std::string& text) {
+  static constexpr std::string_view kMark = "___torch_mangle_";
+  std::string kept;
+  std::size_t begin = 0;
+  for (auto mark = text.find(kMark); mark != std::string::npos; mark = text.find(kMark, begin)) {
+    kept.append(text, begin, mark - begin);
+    begin = std::min(text.size(), text.find('.', mark)) + 1;
+  }
+  return begin < text.size() ? kept.append(text, begin) : kept;
 }
 
 /// Takes submodules and tensors that the features do not need out of the file. A type that several modules share is
@@ -246,15 +257,15 @@ std::string Backbone::part_digest(std::size_t from, std::size_t to) const {
   // The text of a graph leaves out what its constant tensors hold.
   for (const graph::Node* node : graph::all_nodes(graph->block()))
     if (const auto value = graph::constant_tensor(node)) read["constant " + std::to_string(read.size())] = *value;
-  // Which number a class carries depends on what else this process has loaded.
-  static const std::regex kMangled(R"(___torch_mangle_\d+\.)");
-  return sha256(std::regex_replace(graph->toString(/*print_source_locations=*/false), kMangled, "") + sha256(read));
+  return sha256(without_mangling(graph->toString(/*print_source_locations=*/false)) + sha256(read));
 }
 
-std::vector<std::int64_t> Backbone::crossing_sizes(std::size_t boundary) const {
+const std::vector<std::int64_t>& Backbone::crossing_sizes(std::size_t boundary) const {
+  auto known = crossing_sizes_.find(boundary);
+  if (known != crossing_sizes_.end()) return known->second;
   const at::Tensor image = at::zeros({1, 3, image_size(), image_size()}, device());
   const at::Tensor row = boundary == 0 ? image : graph::run_graph(part_graph(0, boundary), module_, image).toTensor();
-  return row.sizes().slice(1).vec();
+  return crossing_sizes_.emplace(boundary, row.sizes().slice(1).vec()).first->second;
 }
 
 std::size_t Backbone::boundary_at(double part, std::size_t from, std::size_t to) const {

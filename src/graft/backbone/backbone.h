@@ -71,7 +71,7 @@ class Backbone {
   /// SHA-256 of what the layers between two boundaries compute: their graph and the tensors that they have now.
   std::string part_digest(std::size_t from, std::size_t to) const;
   /// Shape of what crosses a boundary for one image, without the leading dimension.
-  std::vector<std::int64_t> crossing_sizes(std::size_t boundary) const;
+  const std::vector<std::int64_t>& crossing_sizes(std::size_t boundary) const;
   /// The first boundary behind `part` (0 to 1) of the convolutions and linear layers between two others; `to` when
   /// there is none before it.
   std::size_t boundary_at(double part, std::size_t from, std::size_t to) const;
@@ -107,6 +107,7 @@ class Backbone {
   std::vector<Stage> stages_;
   std::vector<std::pair<std::string, at::Tensor>> parameters_;
   std::map<std::string, std::size_t> first_use_;
+  mutable std::map<std::size_t, std::vector<std::int64_t>> crossing_sizes_;  // those asked for
 };
 
 }  // namespace graft

@@ -58,6 +58,7 @@ KeepPlan FrozenActivations::decide(const std::vector<RowUse>& phases) const {
 void FrozenActivations::prepare(const Backbone& backbone, const std::vector<RowUse>& phases,
                                 const std::optional<KeepPlan>& decided) {
   backbone_ = &backbone;
+  digests_.clear();
   boundary_ = phases.front().boundary;
   keep_ = decided ? *decided : decide(phases);
   if (decided && keep_.on_disk && (options_.stores.empty() || !has_room(keep_))) keep_.on_disk = false;
@@ -87,10 +88,16 @@ ActivationCache& FrozenActivations::cache_at(std::size_t boundary) {
   return cache->second;
 }
 
+const std::string& FrozenActivations::digest_below(std::size_t boundary) const {
+  auto digest = digests_.find(boundary);
+  if (digest == digests_.end()) digest = digests_.emplace(boundary, backbone_->part_digest(0, boundary)).first;
+  return digest->second;
+}
+
 /// Named after what decides a row but the image and the view.
 std::filesystem::path FrozenActivations::store_folder(std::size_t boundary) const {
   const Json key{
-      {"layers", backbone_->part_digest(0, boundary)},
+      {"layers", digest_below(boundary)},
       {"input", to_json(source_.input)},
       {"augment", source_.augmentation.empty() ? Json::array() : source_.augmentation.to_json()["transforms"]},
       {"precision", options_.precision},

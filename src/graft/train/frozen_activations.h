@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 
 #include "graft/backbone/backbone.h"
 #include "graft/data/activations.h"
@@ -79,6 +80,7 @@ class FrozenActivations {
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
   ActivationCache& cache_at(std::size_t boundary);
+  const std::string& digest_below(std::size_t boundary) const;
   std::filesystem::path store_folder(std::size_t boundary) const;
   std::shared_ptr<RowStore> store_at(std::size_t boundary) const;
   void ensure_view(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
@@ -102,6 +104,7 @@ class FrozenActivations {
   std::int64_t computed_ = 0;         // rows of this phase from images
   std::int64_t raised_ = 0;           // and from the shared boundary
   std::map<std::size_t, ActivationCache> caches_;
+  mutable std::map<std::size_t, std::string> digests_;  // of the layers below a boundary, in this phase
 };
 
 }  // namespace graft
