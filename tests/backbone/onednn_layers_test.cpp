@@ -28,6 +28,10 @@ struct Net {
 
   at::Tensor run() const { return graph::run_graph(graph, module, images).toTensor(); }
 
+  torch::jit::Stack two_rows() const {
+    return {module._ivalue(), images.slice(0, 0, 2).contiguous(at::MemoryFormat::ChannelsLast)};
+  }
+
   std::vector<std::string> operators() const {
     std::vector<std::string> kinds;
     for (const auto* node : graph::all_nodes(graph->block()))
@@ -55,7 +59,7 @@ class OneDnnLayers : public testing::TestWithParam<Case> {};
 TEST_P(OneDnnLayers, ComputeTheSame) {
   Net net(GetParam().body);
   const at::Tensor expected = net.run();
-  graph::use_onednn(net.graph, {net.module._ivalue(), net.images.contiguous(at::MemoryFormat::ChannelsLast)});
+  graph::use_onednn(net.graph, net.two_rows(), 3);
   EXPECT_EQ(net.operators(), GetParam().operators);
   const at::Tensor found = net.run();
   ASSERT_EQ(found.sizes(), expected.sizes());
@@ -117,7 +121,8 @@ INSTANTIATE_TEST_SUITE_P(
              {kConvolution, kConvolution, "add"}},
         // Broadcast, not summed number by number.
         Case{"y = torch.conv2d(x, self.c)\n    return y + y.mean([2, 3], True)", {kConvolution, "mean", "add"}},
-        Case{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kConvolution, "add"}}));
+        Case{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kConvolution, "add"}},
+        Case{"y = torch.conv2d(x, self.c)\n    return y + torch.ones([1, 8, 10, 10])", {kConvolution, "add"}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Linear, OneDnnLayers,
@@ -133,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(OneDnnLayers, LayersWithinABranchStay) {
   Net net("y = x\n    if x.mean().item() > 0:\n        y = torch.conv2d(x, self.c)\n    return y");
   const at::Tensor expected = net.run();
-  graph::use_onednn(net.graph, {net.module._ivalue(), net.images});
+  graph::use_onednn(net.graph, net.two_rows(), 3);
   EXPECT_TRUE(net.run().equal(expected));
 }
 

@@ -50,7 +50,7 @@ TEST(Trainer, WhatKeepingSavesIsAPartOfTheWholeWhereAHeadIsFittedBeforeTheFirstE
   const auto caching =
       std::ranges::find_if(messages->texts, [](const auto& text) { return text.starts_with("caching at"); });
   ASSERT_NE(caching, messages->texts.end());
-  EXPECT_LT(saved(*caching).first, saved(*caching).second) << *caching;
+  EXPECT_LE(saved(*caching).first, saved(*caching).second) << *caching;
 }
 
 }  // namespace

@@ -34,12 +34,14 @@ struct EnginePlan {
 /// The layers between two boundaries, compiled with the tensors that the backbone has now.
 class FrozenEngine {
  public:
-  /// Compiles, which runs the layers a few times on `example`, float [n, …] crossing `from`; batches of n rows run
+  /// Compiles, which runs the layers on `example`, float [n, …] crossing `from`; batches of n rows run
   /// fastest. Not to be built while another thread runs TorchScript for the first time.
   /// @throws c10::Error when the layers cannot be computed in this way
   FrozenEngine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
                const at::Tensor& example);
 
+  /// What they give for the example.
+  const at::Tensor& of_example() const { return of_example_; }
   /// Float rows that cross `from`, any number of them, on any device, to float rows that cross `to`, on the CPU.
   /// Several threads may call it; it computes in the calling thread's team.
   at::Tensor operator()(const at::Tensor& rows) const;
@@ -49,6 +51,7 @@ class FrozenEngine {
 
   std::vector<std::shared_ptr<const Piece>> pieces_;
   std::int64_t batch_;
+  at::Tensor of_example_;
 };
 
 /// How far an engine is from the plain one.

@@ -19,7 +19,8 @@ using c10::IValue;
 using torch::jit::toIValue;
 using Sizes = std::vector<std::int64_t>;
 
-/// The sizes of every tensor that a layer takes or gives, as one run shows them.
+/// The sizes of every tensor that a layer takes or gives, as one run on two rows shows them: on one, what is broadcast
+/// over rows would look as if it were not.
 class KnownSizes {
  public:
   KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack stack) {
@@ -246,14 +247,14 @@ class FollowerSearch {
 
 class Rewriter {
  public:
-  Rewriter(Graph& graph, KnownSizes& sizes) : graph_(graph), sizes_(sizes) {}
+  Rewriter(Graph& graph, KnownSizes& sizes, std::int64_t rows) : graph_(graph), sizes_(sizes), rows_(rows) {}
 
   void replace_convolution(Node* node, const Followers& after) {
     const Convolution convolution = read_convolution(node, sizes_).value();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
     const at::Tensor weight =
         at::mkldnn_reorder_conv2d_weight(convolution.weight.to_mkldnn(), convolution.padding, convolution.stride,
-                                         convolution.dilation, convolution.groups, sizes_.of(convolution.input));
+                                         convolution.dilation, convolution.groups, expected_sizes(convolution.input));
     std::vector<Value*> inputs{packed(weight),
                                convolution.bias,
                                constant(convolution.padding),
@@ -273,7 +274,7 @@ class Rewriter {
                                      .findSchemaOrThrow("mkldnn::_reorder_linear_weight", "")
                                      .typed<at::Tensor(const at::Tensor&, std::optional<std::int64_t>)>();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
-    const Sizes& rows = sizes_.of(node->input(0));
+    const Sizes rows = expected_sizes(node->input(0));
     const std::int64_t count = c10::multiply_integers(rows.begin(), rows.end() - 1);
     std::vector<Value*> inputs{packed(kReorder.call(*weights_of(node->input(1)), count)), node->input(2)};
     if (after.sum)
@@ -284,6 +285,13 @@ class Rewriter {
   }
 
  private:
+  /// What flows when as many rows run as the weights are packed for.
+  Sizes expected_sizes(const Value* value) const {
+    Sizes sizes = sizes_.of(value);
+    sizes[0] = std::max<std::int64_t>(1, sizes[0] * rows_ / 2);
+    return sizes;
+  }
+
   /// Rows first, then what is added to the result, then the rest.
   void put(const char* name, Value* rows, const Node* layer, std::vector<Value*> inputs, const Followers& after) {
     if (after.sum) inputs.insert(inputs.begin(), after.sum->input(after.sum->input(0) == layer->output() ? 1 : 0));
@@ -321,18 +329,19 @@ class Rewriter {
 
   Graph& graph_;
   KnownSizes& sizes_;
+  std::int64_t rows_;
 };
 
 }  // namespace
 
-void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& inputs) {
+void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& two_rows, std::int64_t rows) {
   torch::jit::RemoveTensorMutation(graph);
-  KnownSizes sizes(graph, inputs);
+  KnownSizes sizes(graph, two_rows);
   std::vector<std::pair<Node*, Followers>> layers;
   FollowerSearch search(graph, sizes);
   for (Node* node : std::vector<Node*>(graph->nodes().begin(), graph->nodes().end()))
     if (is_convolution(node, sizes) || is_linear(node, sizes)) layers.emplace_back(node, search.of(node));
-  Rewriter rewriter(*graph, sizes);
+  Rewriter rewriter(*graph, sizes, rows);
   for (const auto& [node, after] : layers)
     is_linear(node, sizes) ? rewriter.replace_linear(node, after) : rewriter.replace_convolution(node, after);
   torch::jit::EliminateDeadCode(graph->block());

@@ -22,8 +22,8 @@ using FrozenPart = std::function<at::Tensor(const at::Tensor&)>;
 struct ImageSource {
   Samples samples;
   InputSpec input;
-  Augmentation augmentation;  ///< none for evaluation
-  std::int64_t batch_size = 32;
+  Augmentation augmentation;     ///< none for evaluation
+  std::int64_t batch_size = 32;  ///< of what is kept; an order of its own comes with batches
   int workers = 1;
 };
 

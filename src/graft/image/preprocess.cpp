@@ -113,6 +113,35 @@ at::Tensor resize_planes(const at::Tensor& planes, const ImageSize& size, Interp
                                                   : at::_upsample_bilinear2d_aa(planes, sides, false);
 }
 
+at::Tensor normalized_on_device(const at::Tensor& images, const Normalization& normalization) {
+  const auto by_channel = [&](const std::vector<double>& values) {
+    return at::tensor(values, at::kFloat).reshape({1, 3, 1, 1}).to(images.device());
+  };
+  return images.permute({0, 3, 1, 2})
+      .to(at::kFloat, false, false, at::MemoryFormat::ChannelsLast)
+      .mul_(by_channel(normalization.scale))
+      .add_(by_channel(normalization.offset));
+}
+
+/// The same, bit for bit: a batch goes through the processor's caches once, not three times.
+at::Tensor normalized_in_one_pass(const at::Tensor& images, const Normalization& normalization) {
+  constexpr std::int64_t kBlock = 48;  // whole pixels, and whole vectors
+  std::array<float, kBlock> scale, offset;
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    scale[i] = static_cast<float>(normalization.scale[i % 3]);
+    offset[i] = static_cast<float>(normalization.offset[i % 3]);
+  }
+  const at::Tensor pixels = images.contiguous(), result = at::empty(images.sizes(), at::kFloat);
+  const auto* in = pixels.const_data_ptr<std::uint8_t>();
+  auto* out = result.data_ptr<float>();
+  const std::int64_t count = pixels.numel();
+  for (std::int64_t begin = 0; begin < count; begin += kBlock)
+    for (std::int64_t i = 0; i < std::min(kBlock, count - begin); ++i)
+      out[begin + i] =
+          static_cast<float>(in[begin + i]) * scale[static_cast<std::size_t>(i)] + offset[static_cast<std::size_t>(i)];
+  return result.permute({0, 3, 1, 2});  // whose strides are those of channels_last
+}
+
 /// float [N, 3, S, S]. A product of matrices might add in another order in a batch of another size.
 at::Tensor times_matrix(const at::Tensor& pixels, const ColorMatrix& matrix) {
   const at::Tensor columns = tensor_of(matrix).t().to(pixels.options()).reshape({3, 1, 3, 1, 1});
@@ -175,13 +204,8 @@ at::Tensor normalize_images(const at::Tensor& images, const InputSpec& spec) {
   TORCH_CHECK(images.dim() == 4 && images.size(3) == 3 && images.scalar_type() == at::kByte,
               "normalize_images: expected a uint8 tensor [N, S, S, 3]");
   const Normalization normalization(spec);
-  const auto by_channel = [&](const std::vector<double>& values) {
-    return at::tensor(values, at::kFloat).reshape({1, 3, 1, 1}).to(images.device());
-  };
-  const at::Tensor normalized = images.permute({0, 3, 1, 2})
-                                    .to(at::kFloat, false, false, at::MemoryFormat::ChannelsLast)
-                                    .mul_(by_channel(normalization.scale))
-                                    .add_(by_channel(normalization.offset));
+  const at::Tensor normalized =
+      images.is_cpu() ? normalized_in_one_pass(images, normalization) : normalized_on_device(images, normalization);
   return spec.whiten ? times_matrix(normalized, *spec.whiten) : normalized;
 }
 

@@ -10,9 +10,6 @@
 namespace graft {
 namespace {
 
-/// Rows computed together on a CPU: few enough that what flows between layers stays in its caches.
-constexpr std::size_t kRows = 8;
-constexpr std::size_t kRowsOnGpu = 64;
 /// Rows from which it saves more than it takes to compare engines, and to time them. Counted, not timed, so that equal
 /// runs choose alike.
 constexpr std::size_t kWorthComparing = 100;
@@ -37,14 +34,17 @@ std::vector<std::filesystem::path> paths_of(const Samples& samples, std::size_t 
 
 /// What crosses `from`, computed plainly.
 at::Tensor rows_at(const Backbone& backbone, std::size_t from, const at::Tensor& images) {
-  return from == 0 ? images : FrozenEngine(backbone, 0, from, {}, images)(images);
+  return from == 0 ? images : FrozenEngine(backbone, 0, from, {}, images).of_example();
 }
 
 }  // namespace
 
+// On a CPU few enough that what flows between layers stays in its caches.
+std::int64_t rows_at_once(c10::Device device) { return device.is_cpu() ? 8 : 64; }
+
 at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const Samples& samples,
                         const InputSpec& input) {
-  const auto paths = paths_of(samples, backbone.device().is_cpu() ? kRows : kRowsOnGpu);
+  const auto paths = paths_of(samples, static_cast<std::size_t>(rows_at_once(backbone.device())));
   return rows_at(backbone, boundary, normalized(paths, input));
 }
 

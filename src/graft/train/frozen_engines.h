@@ -15,6 +15,9 @@
 
 namespace graft {
 
+/// How many rows engines compute together.
+std::int64_t rows_at_once(c10::Device device);
+
 /// What crosses a boundary for a few of the samples, computed plainly: float [n, …], n what engines take at once.
 at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const Samples& samples, const InputSpec& input);
 

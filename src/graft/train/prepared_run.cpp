@@ -64,8 +64,8 @@ std::vector<TrainSelection> select_all(const Recipe& recipe, const Network& netw
   return selections;
 }
 
-ImageSource source_of(const Recipe& recipe, Samples samples, const Augmentation& augmentation) {
-  return {std::move(samples), recipe.input, augmentation, recipe.batch_size, thread_count()};
+ImageSource source_of(const Recipe& recipe, Samples samples, const Augmentation& augmentation, c10::Device device) {
+  return {std::move(samples), recipe.input, augmentation, rows_at_once(device), thread_count()};
 }
 
 FrozenEngines::Options engine_options(const RunSpec& spec, bool bfloat16, const PreparedRun::Listener& listener) {
@@ -102,9 +102,9 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
       memory(memory_given > 0 ? memory_given : available_memory() / 2),
       engines(engine_options(spec, spec.recipe.precision == "auto", listener)),
       val_engines(float32_engines(spec, device, listener)),
-      train(source_of(spec.recipe, dataset.of(Split::kTrain), spec.recipe.augment),
+      train(source_of(spec.recipe, dataset.of(Split::kTrain), spec.recipe.augment, device),
             activation_options(spec, spec.recipe.precision, memory, listener), engines),
-      val(source_of(spec.recipe, dataset.of(Split::kVal), {}),
+      val(source_of(spec.recipe, dataset.of(Split::kVal), {}, device),
           activation_options(spec, val_engines ? "fp32" : spec.recipe.precision, memory, listener),
           val_engines ? *val_engines : engines),
       recipe_(spec.recipe),

@@ -59,7 +59,8 @@ class RunTiming {
                                          }});
     const double seconds = watch.seconds();
     const auto source = [&](const Augmentation& augmentation) {
-      return ImageSource{{}, recipe().input, augmentation, recipe().batch_size, thread_count()};
+      const c10::Device device = parts_->network.device();
+      return ImageSource{{}, recipe().input, augmentation, rows_at_once(device), thread_count()};
     };
     train_.emplace(parts_->train, parts_->engines, source(recipe().augment));
     val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}));

@@ -7,10 +7,15 @@
 #include "graft/train/stopwatch.h"
 
 namespace graft {
+namespace {
+
+constexpr std::int64_t kRounds = 4;  // of batches that all workers compute are timed
+
+}  // namespace
 
 TimedImages::TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source)
     : set_(set), engines_(engines), source_(std::move(source)) {
-  source_.samples = some_of(set.samples(), static_cast<std::size_t>(source_.workers * source_.batch_size));
+  source_.samples = some_of(set.samples(), static_cast<std::size_t>(kRounds * source_.workers * source_.batch_size));
 }
 
 ImagesCost TimedImages::in_phase(const Backbone& backbone, const Phase& phase, std::size_t boundary,
