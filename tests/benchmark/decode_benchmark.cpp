@@ -25,5 +25,14 @@ void decode_alone(benchmark::State& state) {
 }
 BENCHMARK(decode_alone)->Unit(benchmark::kMillisecond);
 
+void fit_alone(benchmark::State& state) {
+  const OneThreadScope one_thread;
+  const InputSpec input;
+  const at::Tensor photo = decode_image_file(kPhoto, {});
+  for (auto _ : state) benchmark::DoNotOptimize(fit_image(photo, input));
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(fit_alone)->Unit(benchmark::kMillisecond);
+
 }  // namespace
 }  // namespace graft

@@ -45,6 +45,17 @@ void frozen_engine(benchmark::State& state, const char* network, bool bfloat16) 
   state.SetItemsProcessed(state.iterations() * kRows);
 }
 
+/// One worker of two threads instead: what a run does not do.
+void frozen_engine_in_a_team(benchmark::State& state, const char* network, bool bfloat16) {
+  const auto& [rows, engine] = layers(network, bfloat16);
+  for (auto _ : state) benchmark::DoNotOptimize(engine(rows));
+  state.SetItemsProcessed(state.iterations() * kRows);
+}
+BENCHMARK_CAPTURE(frozen_engine_in_a_team, mobilenet_v2, "mobilenet_v2", true)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK_CAPTURE(frozen_engine_in_a_team, resnet18, "resnet18", true)->Unit(benchmark::kMillisecond)->UseRealTime();
+
 [[maybe_unused]] const bool kRegistered = [] {
   for (const char* network : {"mobilenet_v2", "efficientnet_lite0", "resnet18", "vit_tiny", "convnext_tiny"})
     for (const bool bfloat16 : {false, true})
