@@ -12,6 +12,8 @@ PIECES = str(ROOT / "build/release/graft_benchmarks")
 RIVALS = ROOT / "scripts/benchmark/rivals"
 BACKBONE = str(ROOT / "weights/efficientnet_lite0.pt")
 
+START_ALONE = "Graft's start alone"  # of which nearly all is LibTorch's
+
 NETWORKS = ["mobilenet_v2", "efficientnet_lite0", "resnet18", "vit_tiny", "convnext_tiny"]
 
 
@@ -138,6 +140,7 @@ def start_contest() -> Contest:
         "start",
         lambda: [
             Contestant("Graft", [GRAFT, "predict", model, photo]),
+            Contestant(START_ALONE, [GRAFT, "--version"]),
             Contestant("Python + torch", [sys.executable, str(ROOT / "examples/predict.py"), model, photo]),
         ],
         [Line("one image, process start to answer, against Python + torch", "Graft", "Python + torch", "seconds", 5)],

@@ -9,7 +9,7 @@ import re
 import statistics
 import sys
 
-from contests import ROOT, Line
+from contests import ROOT, START_ALONE, Line
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import measured_part  # noqa: E402
@@ -61,6 +61,40 @@ class Result:
         """So many times better, and no less accurate."""
         ours, theirs = self.accuracies
         return self.ratio >= self.line.goal and (ours is None or theirs is None or ours >= theirs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Where the seconds of one of Graft's runs went."""
+
+    run: str
+    parts: dict[str, float]
+
+    @staticmethod
+    def of_training(run: str, measurement) -> "Profile":
+        timing = measurement.said["timing"]
+        return Profile(run, {
+            "starting": measurement.seconds - timing["total_s"],
+            "photos and backbone": timing["total_s"] - timing["epochs_s"] - timing["export_s"],
+            "frozen layers": timing["features_s"],
+            "epochs": timing["epochs_s"] - timing["features_s"],
+            "exporting, proving, measuring": timing["export_s"],
+        })
+
+    def row(self) -> str:
+        whole = sum(self.parts.values())
+        parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in self.parts.items())
+        return f"| {self.run} | {whole:.2f} | {parts} |"
+
+
+def profiles(data: str, found: dict[str, list]) -> list[Profile]:
+    """Of the run in the middle of each contestant's."""
+    middle = {name: sorted(runs, key=lambda run: run.seconds)[len(runs) // 2] for name, runs in found.items()}
+    if START_ALONE in middle:
+        start = middle[START_ALONE].seconds
+        rest = middle["Graft"].seconds - start
+        return [Profile("one image", {"LibTorch's start": start, "reading, folding and running the network": rest})]
+    return [Profile.of_training(f"{data}, {name}", run) for name, run in middle.items() if "timing" in run.said]
 
 
 def amount(value: float, unit: str) -> str:
@@ -130,15 +164,19 @@ class Kept:
         before = json.loads(self.FILE.read_text()) if self.FILE.exists() else {}
         self.contests = {name: found for name, found in before.items() if found["machine"] == machine()}
 
-    def put(self, contest: str, results: list[Result], default: Default | None) -> None:
+    def put(self, contest: str, results: list[Result], default: Default | None, profiles_of: list[Profile]) -> None:
         self.contests[contest] = {
             "machine": machine(), "results": [dataclasses.asdict(result) for result in results],
             "default": dataclasses.asdict(default) if default else None,
+            "profiles": [dataclasses.asdict(profile) for profile in profiles_of],
         }
         self.FILE.write_text(json.dumps(self.contests, indent=1))
 
     def results(self, contest: str) -> list[Result]:
         return [Result(**found | {"line": Line(**found["line"])}) for found in self.contests[contest]["results"]]
+
+    def profiles(self, contest: str) -> list[Profile]:
+        return [Profile(**found) for found in self.contests[contest]["profiles"]]
 
     def defaults(self) -> list[Default]:
         return [Default(**found["default"]) for found in self.contests.values() if found["default"]]
@@ -158,7 +196,9 @@ def write(kept: Kept, contests: list[str]) -> None:
     text = "\n".join([
         f"Measured on: {machine()}. Rounds of a contest: {' or '.join(map(str, rounds))}; in each, all contestants of a line run one after "
         "the other on the same two cores.", *(["", f"Not measured: {', '.join(left_out)}."] if left_out else []), "",
-        "![Ratios](pictures/performance.svg)", "", table(results),
+        "![Ratios](pictures/performance.svg)", "", table(results), "",
+        "Where the seconds of Graft's own runs went:", "", "| run | seconds | of these |", "|---|---|---|",
+        *(profile.row() for contest in contests if contest in kept.contests for profile in kept.profiles(contest)),
     ])
     measured_part.replace(PAGE, "scripts/bench", text)
     draw(results)

@@ -29,7 +29,7 @@ def normalised(said: dict) -> dict:
         return {"images_a_second": said["benchmarks"][0]["items_per_second"]}
     if "metrics" in said:
         metrics = said["metrics"]
-        return {"accuracy": metrics["best"]["val"]["accuracy"], "images": metrics["images"]}
+        return {"accuracy": metrics["best"]["val"]["accuracy"], "images": metrics["images"], "timing": metrics["timing"]}
     return said
 
 
@@ -90,7 +90,8 @@ def main() -> None:
         found = hold(contest, options.rounds)
         results = [result_of(line, found) for line in contest.lines]
         data = contest.name.removeprefix("features-")
-        kept.put(contest.name, results, None if data == contest.name else report.Default.of(data, found["Graft"]))
+        kept.put(contest.name, results, None if data == contest.name else report.Default.of(data, found["Graft"]),
+                 report.profiles(data, found))
         print(report.table(results))
     if not options.no_page:
         report.write(kept, [contest.name for contest in everything])
