@@ -36,6 +36,8 @@ class Default:
     @staticmethod
     def quickstart() -> "Default":
         metrics = json.loads((ROOT / "runs/quickstart/metrics.json").read_text())
+        if metrics["timing"]["features_s"] == 0:
+            sys.exit("error: runs/quickstart was trained from a cache: remove it and run scripts/quickstart with an empty one")
         return Default("ELPV, what `scripts/quickstart` trains", metrics["images"], metrics["best"]["val"]["accuracy"],
                        metrics["timing"]["total_s"])
 

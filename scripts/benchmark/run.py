@@ -79,6 +79,7 @@ def main() -> None:
     options = parser.parse_args()
     photo_sets = [folder.resolve() for folder in options.photos]
     files.make_files(photo_sets[0])
+    report.Default.quickstart()  # said now, not when all is measured
     from photos import has_fast_bfloat16
 
     everything = contests.all_contests(photo_sets, has_fast_bfloat16())

@@ -91,6 +91,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y) + y", {kConvolution, "relu", "add"}},
                     // One end alone is clamped.
                     Case{"return torch.clamp(torch.conv2d(x, self.c), min=0.)", {kConvolution, "clamp"}},
+                    Case{"return torch.conv2d(x, self.c, x.mean([0, 2, 3]).repeat([3])[:8])",
+                         {"mean", "repeat", "slice", "conv2d"}},
                     Case{"return torch.conv_transpose2d(x, self.c.transpose(0, 1))", {"conv_transpose2d"}},
                     Case{"return torch.conv1d(x.flatten(2), self.c.flatten(2))", {"flatten", "conv1d"}}));
 

@@ -152,7 +152,7 @@ void take_padding(Convolution& convolution) {
   if (kind != "aten::constant_pad_nd" && kind != "aten::pad") return;
   const auto pad = int_list(node->input(1));
   if (!pad || pad->size() != 4 || std::ranges::any_of(*pad, [](auto side) { return side < 0; })) return;
-  if (kind == "aten::pad" && toIValue(node->input(2))->toStringRef() != "constant") return;
+  if (kind == "aten::pad" && toIValue(node->input(2)) != IValue("constant")) return;
   const auto value = toIValue(node->inputs().back());
   if (!value || !(value->isNone() || (value->isScalar() && value->toScalar().toDouble() == 0))) return;
   const std::int64_t across = std::max((*pad)[0], (*pad)[1]), down = std::max((*pad)[2], (*pad)[3]);
@@ -174,8 +174,7 @@ std::optional<Convolution> read_convolution(const Node* node, const KnownSizes& 
   if (!weight || !stride || !padding || !dilation || !groups || sizes.of(node->input(0)).size() != 4)
     return std::nullopt;
   if (general && toIValue(node->input(6)) != IValue(false)) return std::nullopt;  // transposed
-  const bool has_bias = node->input(2)->mustNotBeNone() || toIValue(node->input(2))->isTensor();
-  if (has_bias && !weights_of(node->input(2))) return std::nullopt;
+  if (!toIValue(node->input(2))) return std::nullopt;                             // a bias that is computed
   Convolution convolution{node->input(0), *weight, node->input(2), *padding, *stride, *dilation, groups->toInt()};
   for (Sizes* pair : {&convolution.padding, &convolution.stride, &convolution.dilation})
     if (pair->size() == 1) pair->push_back(pair->front());
