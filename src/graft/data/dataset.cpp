@@ -15,6 +15,7 @@ namespace {
 void examine_all(Dataset& dataset, const std::filesystem::path& source, const DatasetOptions& options) {
   ImageIndex index(options.image_indexes, source, options.on_message);
   const std::size_t total = dataset.samples.size();
+  index.expect(total);
   examine_samples(
       dataset, options.workers, [&](const std::string& path) { return index.examine(path); },
       [&](const Sample& sample, const Examined& examined) {

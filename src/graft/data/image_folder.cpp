@@ -49,6 +49,23 @@ std::vector<std::pair<fs::path, std::optional<Split>>> split_folders(const fs::p
   return parts;
 }
 
+struct ClassFiles {
+  std::int64_t label;
+  std::optional<Split> split;
+  std::vector<std::string> files;
+};
+
+/// One after another, in room that is taken once: a vector that grows leaves holes as large as itself behind.
+std::vector<Sample> samples_of(std::vector<ClassFiles> classes) {
+  std::size_t count = 0;
+  for (const auto& one : classes) count += one.files.size();
+  std::vector<Sample> samples;
+  samples.reserve(count);
+  for (auto& one : classes)
+    for (auto& file : one.files) samples.push_back({.path = std::move(file), .label = one.label, .split = one.split});
+  return samples;
+}
+
 }  // namespace
 
 Dataset list_image_folder(const fs::path& folder) {
@@ -59,12 +76,12 @@ Dataset list_image_folder(const fs::path& folder) {
     for (const auto& [part, split] : parts)
       for (const auto& child : class_folders(part)) names.insert(child.filename().string());
     dataset.classes.assign(names.begin(), names.end());
+    std::vector<ClassFiles> classes;
     for (const auto& [part, split] : parts)
-      for (const auto& child : class_folders(part)) {
-        const auto label = std::distance(names.begin(), names.find(child.filename().string()));
-        for (auto& file : files_below(child))
-          dataset.samples.push_back({.path = std::move(file), .label = label, .split = split});
-      }
+      for (const auto& child : class_folders(part))
+        classes.push_back(
+            {std::distance(names.begin(), names.find(child.filename().string())), split, files_below(child)});
+    dataset.samples = samples_of(std::move(classes));
   } catch (const fs::filesystem_error& error) {
     throw Error({"data '" + folder.string() + "'", "cannot be listed (" + error.code().message() + ")",
                  "a readable folder", ""});

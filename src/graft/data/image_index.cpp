@@ -32,6 +32,10 @@ const FoundImage* ImageIndex::unchanged_image(const Digest& path, const FileStam
   return found != before_.images.end() && found->path == path && found->stamp == stamp ? &*found : nullptr;
 }
 
+void ImageIndex::expect(std::size_t images) {
+  if (images > before_.images.size()) now_.images.reserve(images - before_.images.size());
+}
+
 Examined ImageIndex::examine(const fs::path& image) {
   if (file_.empty()) return examine_file(image);
   const auto opened = std::chrono::system_clock::now();

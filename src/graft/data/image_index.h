@@ -23,6 +23,8 @@ class ImageIndex {
   /// @param message  told of an index that is damaged or cannot be written: either costs time alone; may be empty
   ImageIndex(const std::filesystem::path& folder, const std::filesystem::path& data, Message message);
 
+  /// Makes room for what so many images will have.
+  void expect(std::size_t images);
   /// The hash and the verdict of an image, from the index where it is unchanged; without its facts then. Several
   /// threads may call it.
   Examined examine(const std::filesystem::path& image);
