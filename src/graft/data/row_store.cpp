@@ -111,16 +111,23 @@ RowStore::Checksum RowStore::checksum_of(const at::Tensor& row) {
   return half;
 }
 
-/// A line that is damaged is no entry.
+/// A line that is damaged or cannot be read is no entry.
 void RowStore::read_entries() {
-  std::string text(entries_->size() / kEntry * kEntry, '\0');
-  entries_->read(text.data(), text.size(), 0);
-  for (std::size_t i = 0; i * kEntry < text.size(); ++i) {
-    const auto line = std::string_view(text).substr(i * kEntry, kEntry);
-    const auto name = Digest::parse(line.substr(0, kDigest));
-    Checksum checksum{};
-    if (name && from_hex(line.substr(kDigest + 1, kChecksum), checksum)) places_[*name] = {i, checksum};
+  constexpr std::size_t kAtOnce = 4096;
+  const std::size_t count = entries_->size() / kEntry;
+  places_.reserve(count);
+  for (std::size_t first = 0; first < count; first += kAtOnce) {
+    std::string text(std::min(kAtOnce, count - first) * kEntry, '\0');
+    entries_->read(text.data(), text.size(), first * kEntry);
+    for (std::size_t i = 0; i * kEntry < text.size(); ++i)
+      read_entry(std::string_view(text).substr(i * kEntry), first + i);
   }
+}
+
+void RowStore::read_entry(std::string_view line, std::size_t index) {
+  const auto name = Digest::parse(line.substr(0, kDigest));
+  Checksum checksum{};
+  if (name && from_hex(line.substr(kDigest + 1, kChecksum), checksum)) places_[*name] = {index, checksum};
 }
 
 bool RowStore::find(const std::string& name, at::Tensor row) const {

@@ -42,6 +42,7 @@ class RowStore {
   class File;
 
   void read_entries();
+  void read_entry(std::string_view line, std::size_t index);
 
   std::filesystem::path folder_;
   std::vector<std::int64_t> sizes_;
