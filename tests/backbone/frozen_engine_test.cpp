@@ -53,7 +53,8 @@ TEST_P(EngineKinds, AgreeWithThePlainOne) {
 INSTANTIATE_TEST_SUITE_P(Networks, EngineKinds,
                          testing::Values(Case{"tiny_cnn", "scripted", 32}, Case{"tiny_cnn", "traced_frozen", 32},
                                          Case{"resnet18", "scripted", 64}, Case{"mobilenet_v2", "traced", 64},
-                                         Case{"densenet121", "scripted_frozen", 64}, Case{"vit_tiny_patch16_224", "traced", 224}));
+                                         Case{"densenet121", "scripted_frozen", 64},
+                                         Case{"vit_tiny_patch16_224", "traced", 224}));
 
 TEST(FrozenEngine, TakesAnyNumberOfRowsAndLeavesThemAsTheyAre) {
   const Backbone backbone = fixture("mobilenet_v2", "scripted", 64);
