@@ -155,11 +155,11 @@ FrozenEngine::FrozenEngine(const Backbone& backbone, std::size_t from, std::size
   const auto add = [&](std::size_t begin, std::size_t end, const EngineKind& how) {
     if (begin >= end) return;
     pieces_.push_back(std::make_shared<const Piece>(backbone, begin, end, how, rows));
-    if (end < to) rows = (*pieces_.back())(rows);
+    rows = (*pieces_.back())(rows);
   };
   add(from, exact, engine_kind(kind.onednn ? "onednn" : "channels_last"));
   add(exact, to, kind);
-  of_example_ = (*this)(example);
+  of_example_ = rows.cpu();
 }
 
 at::Tensor FrozenEngine::operator()(const at::Tensor& rows) const {

@@ -64,51 +64,51 @@ std::optional<double> number(const Value* value) {
   return constant->toScalar().toDouble();
 }
 
-std::optional<Pointwise> clamp(const Node* node) {
+bool read_limits(const Node* node, Pointwise& pointwise) {
   const auto low = number(node->input(1)), high = number(node->input(2));
-  if (!low || !high) return std::nullopt;
-  return Pointwise{"hardtanh", {*low, *high}};
+  if (low && high) pointwise.scalars = {*low, *high};
+  return low && high;
 }
 
-std::optional<Pointwise> leaky_relu(const Node* node) {
+bool read_slope(const Node* node, Pointwise& pointwise) {
   const auto slope = number(node->input(1));
-  if (!slope) return std::nullopt;
-  return Pointwise{"leaky_relu", {*slope}};
+  if (slope) pointwise.scalars = {*slope};
+  return slope.has_value();
 }
 
-std::optional<Pointwise> gelu(const Node* node) {
+bool limit_to_six(const Node*, Pointwise& pointwise) {
+  pointwise.scalars = {0, 6};
+  return true;
+}
+
+bool read_approximation(const Node* node, Pointwise& pointwise) {
   const auto approximate = node->inputs().size() > 1 ? toIValue(node->input(1)) : std::optional(IValue("none"));
-  if (!approximate) return std::nullopt;
-  return Pointwise{"gelu", {}, approximate->toStringRef()};
+  if (approximate) pointwise.algorithm = approximate->toStringRef();
+  return approximate.has_value();
 }
 
-template <const char* kName>
-std::optional<Pointwise> named(const Node*) {
-  return Pointwise{kName};
-}
-constexpr char kRelu[] = "relu", kSwish[] = "swish", kSigmoid[] = "sigmoid", kTanh[] = "tanh",
-               kHardswish[] = "hardswish", kHardsigmoid[] = "hardsigmoid";
+constexpr const char* kRelu = "relu";
+constexpr const char* kSwish = "swish";
 
 struct PointwiseRow {
   std::string_view kind;
-  std::optional<Pointwise> (*read)(const Node* node);
+  const char* name;  ///< oneDNN's
+  /// Reads the rest; false where it is not known beforehand.
+  bool (*read)(const Node* node, Pointwise& pointwise) = nullptr;
 };
 
 constexpr std::array kPointwise{
-    PointwiseRow{"aten::relu", named<kRelu>},
-    PointwiseRow{"aten::relu6",
-                 [](const Node*) {
-                   return std::optional(Pointwise{"hardtanh", {0, 6}});
-                 }},
-    PointwiseRow{"aten::hardtanh", clamp},
-    PointwiseRow{"aten::clamp", clamp},
-    PointwiseRow{"aten::leaky_relu", leaky_relu},
-    PointwiseRow{"aten::silu", named<kSwish>},
-    PointwiseRow{"aten::sigmoid", named<kSigmoid>},
-    PointwiseRow{"aten::tanh", named<kTanh>},
-    PointwiseRow{"aten::hardswish", named<kHardswish>},
-    PointwiseRow{"aten::hardsigmoid", named<kHardsigmoid>},
-    PointwiseRow{"aten::gelu", gelu},
+    PointwiseRow{"aten::relu", kRelu},
+    PointwiseRow{"aten::relu6", "hardtanh", limit_to_six},
+    PointwiseRow{"aten::hardtanh", "hardtanh", read_limits},
+    PointwiseRow{"aten::clamp", "hardtanh", read_limits},
+    PointwiseRow{"aten::leaky_relu", "leaky_relu", read_slope},
+    PointwiseRow{"aten::silu", kSwish},
+    PointwiseRow{"aten::sigmoid", "sigmoid"},
+    PointwiseRow{"aten::tanh", "tanh"},
+    PointwiseRow{"aten::hardswish", "hardswish"},
+    PointwiseRow{"aten::hardsigmoid", "hardsigmoid"},
+    PointwiseRow{"aten::gelu", "gelu", read_approximation},
 };
 
 /// `aten::relu` for `aten::relu_` too: what nothing else reads may be overwritten or not.
@@ -119,8 +119,11 @@ std::string_view out_of_place(const Node* node) {
 }
 
 std::optional<Pointwise> pointwise(const Node* node) {
-  for (const auto& row : kPointwise)
-    if (row.kind == out_of_place(node)) return row.read(node);
+  for (const auto& row : kPointwise) {
+    if (row.kind != out_of_place(node)) continue;
+    Pointwise found{row.name};
+    return row.read == nullptr || row.read(node, found) ? std::optional(found) : std::nullopt;
+  }
   return std::nullopt;
 }
 

@@ -37,6 +37,7 @@ class FrozenActivations {
   FrozenActivations(ImageSource source, Options options, FrozenEngines& engines)
       : source_(std::move(source)), options_(options), engines_(&engines) {}
 
+  const ImageSource& source() const { return source_; }
   const Samples& samples() const { return source_.samples; }
 
   /// Prepares for a phase, the first of `phases`; what is kept for it may serve those after it. Views kept at

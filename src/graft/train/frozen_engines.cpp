@@ -73,25 +73,21 @@ FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, con
 
 EngineTrial FrozenEngines::choose(const Backbone& backbone, Between between, const at::Tensor& example,
                                   std::size_t rows) {
-  if (auto known = remembered(backbone, between, example)) return *std::move(known);
+  const Json asked = question(backbone, between);
+  if (const auto plan = verdicts_.find(asked)) {
+    // It was compared on other images: on these it is compared again.
+    EngineTrial known = try_engine(backbone, between.first, between.second, *plan, example);
+    if (known.engine) return known;
+  }
   const bool timed = rows >= kWorthTiming && backbone.device().is_cpu();
   const Stopwatch watch;
   const auto trials = find_engines(backbone, between.first, between.second, example,
                                    {.bfloat16 = options_.bfloat16, .timing_workers = timed ? options_.workers : 0});
   if (timed) {
-    verdicts_.keep(question(backbone, between), trials);
+    verdicts_.keep(asked, trials);
     searched_s_ += watch.seconds();
   }
   return trials.front();
-}
-
-/// It was compared on other images: on these it is compared again.
-std::optional<EngineTrial> FrozenEngines::remembered(const Backbone& backbone, Between between,
-                                                     const at::Tensor& example) const {
-  const auto plan = verdicts_.find(question(backbone, between));
-  if (!plan) return std::nullopt;
-  EngineTrial trial = try_engine(backbone, between.first, between.second, *plan, example);
-  return trial.failure.empty() ? std::optional(std::move(trial)) : std::nullopt;
 }
 
 Json FrozenEngines::question(const Backbone& backbone, Between between) const {

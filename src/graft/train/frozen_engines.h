@@ -50,7 +50,6 @@ class FrozenEngines {
 
   FrozenEngine build(const Backbone& backbone, Between between, const Samples& samples, std::size_t rows);
   EngineTrial choose(const Backbone& backbone, Between between, const at::Tensor& example, std::size_t rows);
-  std::optional<EngineTrial> remembered(const Backbone& backbone, Between between, const at::Tensor& example) const;
   Json question(const Backbone& backbone, Between between) const;
   void say(const Backbone& backbone, Between between, const EngineTrial& trial) const;
 

@@ -58,12 +58,8 @@ class RunTiming {
                                            if (listener_.skipped_image) listener_.skipped_image(image);
                                          }});
     const double seconds = watch.seconds();
-    const auto source = [&](const Augmentation& augmentation) {
-      const c10::Device device = parts_->network.device();
-      return ImageSource{{}, recipe().input, augmentation, rows_at_once(device), thread_count()};
-    };
-    train_.emplace(parts_->train, parts_->engines, source(recipe().augment));
-    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines, source({}));
+    train_.emplace(parts_->train, parts_->engines);
+    val_.emplace(parts_->val, parts_->val_engines ? *parts_->val_engines : parts_->engines);
     return seconds + teaching();
   }
 

@@ -13,8 +13,8 @@ constexpr std::int64_t kRounds = 4;  // of batches that all workers compute are 
 
 }  // namespace
 
-TimedImages::TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source)
-    : set_(set), engines_(engines), source_(std::move(source)) {
+TimedImages::TimedImages(const FrozenActivations& set, FrozenEngines& engines)
+    : set_(set), engines_(engines), source_(set.source()) {
   source_.samples = some_of(set.samples(), static_cast<std::size_t>(kRounds * source_.workers * source_.batch_size));
 }
 

@@ -11,8 +11,7 @@ namespace graft {
 class TimedImages {
  public:
   /// @param set  of the run; it and `engines` must outlive this
-  /// @param source  how images become batches, without samples
-  TimedImages(const FrozenActivations& set, FrozenEngines& engines, ImageSource source);
+  TimedImages(const FrozenActivations& set, FrozenEngines& engines);
 
   /// Of a phase that has begun.
   /// @param unchanged  the boundary below which no phase has trained yet
