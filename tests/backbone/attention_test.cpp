@@ -1,7 +1,10 @@
 // Attention that was written for inference alone gives the same answers written out, and gradients.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/script.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/backbone/backbone.h"
 #include "support/temporary_folder.h"

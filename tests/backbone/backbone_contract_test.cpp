@@ -1,6 +1,9 @@
 // What every backbone at hand must keep: whatever it is and however it was saved.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/import.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <set>
 

@@ -1,7 +1,9 @@
 // Where features end, over the ways in which networks end; the networks are a line of TorchScript each.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/script.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/backbone/backbone.h"
 #include "graft/core/error.h"

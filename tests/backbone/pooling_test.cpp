@@ -1,7 +1,8 @@
 #include "graft/backbone/pooling.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
 
 #include <set>
 

@@ -1,7 +1,7 @@
 #include "graft/backbone/train_selection.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "graft/core/error.h"
 #include "support/fixture_backbones.h"

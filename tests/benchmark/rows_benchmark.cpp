@@ -14,7 +14,7 @@ void read_rows(benchmark::State& state) {
   std::vector<std::string> names;
   for (std::int64_t i = 0; i < kRows; ++i) names.push_back(std::to_string(i));
   {
-    RowStore store(folder, {kNumFeatures}, Json::object());
+    RowStore store(folder, {{kNumFeatures}}, Json::object());
     store.add(names, at::randn({kRows, kNumFeatures}));
     const at::Tensor row = at::empty({kNumFeatures});
     for (auto _ : state)

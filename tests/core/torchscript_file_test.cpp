@@ -1,6 +1,7 @@
 #include "graft/core/torchscript_file.h"
 
 #include <gmock/gmock.h>
+#include <torch/csrc/jit/serialization/pickle.h>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"

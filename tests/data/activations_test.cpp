@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <set>
 
@@ -49,7 +49,7 @@ std::vector<Sample> samples_of(const std::vector<std::string>& contents) {
 
 TEST(ActivationCache, KnowsWhatWasPut) {
   const auto samples = samples_of({"a", "b", "c"});
-  ActivationCache cache(samples, {2}, nullptr, true);
+  ActivationCache cache(samples, {{2}}, nullptr, true);
   EXPECT_FALSE(cache.holds(0));
   EXPECT_THAT(cache.missing(0), testing::ElementsAre(0, 1, 2));
   EXPECT_TRUE(cache.holds(0));
@@ -61,17 +61,35 @@ TEST(ActivationCache, KnowsWhatWasPut) {
 
 TEST(ActivationCache, TakesFromTheStoreByContentAndView) {
   const test::TemporaryFolder folder;
-  const auto store = [&] { return std::make_shared<RowStore>(folder / "s", std::vector<std::int64_t>{1}, Json()); };
+  const auto store = [&] { return std::make_shared<RowStore>(folder / "s", RowForm{{1}}, Json()); };
   const at::Tensor rows = torch::tensor({{1.0}, {2.0}});
   const auto two = samples_of({"a", "b"}), three = samples_of({"c", "b", "a"});
-  ActivationCache first(two, {1}, store(), true);
+  ActivationCache first(two, {{1}}, store(), true);
   first.missing(5);
   first.put(5, {0, 1}, rows);
   for (const bool in_memory : {true, false}) {
-    ActivationCache second(three, {1}, store(), in_memory);
+    ActivationCache second(three, {{1}}, store(), in_memory);
     EXPECT_THAT(second.missing(5), testing::ElementsAre(0));
     EXPECT_TRUE(second.rows(5, {2, 1}).equal(rows));
     EXPECT_THAT(second.missing(4), testing::ElementsAre(0, 1, 2));
+  }
+}
+
+TEST(ActivationCache, KeepsRoundedRowsInMemoryAsOnDisk) {
+  const test::TemporaryFolder folder;
+  const RowForm form{{2, 1}, at::kBFloat16};
+  const auto samples = samples_of({"a", "b"});
+  const at::Tensor rows = torch::tensor({1.001, -3.0, 65000.5, 1e-30}).view({2, 2, 1});
+  const at::Tensor rounded = rows.to(at::kBFloat16).to(at::kFloat);
+  EXPECT_FALSE(rounded.equal(rows));
+  ActivationCache first(samples, form, std::make_shared<RowStore>(folder / "s", form, Json()), true);
+  first.missing(0);
+  first.put(0, {0, 1}, rows);
+  EXPECT_TRUE(first.rows(0, {0, 1}).equal(rounded));
+  for (const bool in_memory : {true, false}) {
+    ActivationCache second(samples, form, std::make_shared<RowStore>(folder / "s", form, Json()), in_memory);
+    EXPECT_THAT(second.missing(0), testing::IsEmpty());
+    EXPECT_TRUE(second.rows(0, {0, 1}).equal(rounded));
   }
 }
 

@@ -41,12 +41,7 @@ Digest numbered(int number) {
 std::vector<Sample> made_up_samples(int count, int label) {
   std::vector<Sample> samples;
   for (int i = 0; i < count; ++i)
-    samples.push_back({.path = std::to_string(i),
-                       .label = label,
-                       .split = {},
-                       .weight = 1,
-                       .group = "",
-                       .hash = numbered((i * 7919) % count)});
+    samples.push_back({.path = std::to_string(i), .label = label, .split = {}, .hash = numbered((i * 7919) % count)});
   return samples;
 }
 
@@ -237,10 +232,10 @@ TEST(SplitByHash, IsExactAndStable) {
 
 TEST(SplitByHash, AGroupNeverStraddles) {
   auto samples = made_up_samples(60, 0);
-  for (std::size_t i = 0; i < samples.size(); ++i) samples[i].group = "patient " + std::to_string(i % 10);
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i].group = static_cast<std::int32_t>(i % 10);
   split_by_hash(samples, 0.3);
-  std::map<std::string, Split> side;
-  for (const auto& sample : samples) EXPECT_EQ(side.emplace(sample.group, *sample.split).first->second, *sample.split);
+  std::map<std::int32_t, Split> side;
+  for (const auto& sample : samples) EXPECT_EQ(side.emplace(*sample.group, *sample.split).first->second, *sample.split);
   EXPECT_EQ(validation_count(samples), 18);
 }
 

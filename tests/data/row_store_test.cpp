@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <fstream>
 
@@ -15,7 +15,7 @@ namespace {
 
 class RowStoreTest : public testing::Test {
  protected:
-  RowStore open() const { return RowStore(folder_ / "store", {2, 3}, {{"of", "a test"}}); }
+  RowStore open() const { return RowStore(folder_ / "store", {{2, 3}}, {{"of", "a test"}}); }
   static at::Tensor row(double value) { return torch::full({2, 3}, value); }
   static at::Tensor found(const RowStore& store, const std::string& name) {
     const at::Tensor row = torch::full({2, 3}, -1.0);
@@ -97,7 +97,7 @@ TEST_F(RowStoreTest, IsListedAndRemovedWhereNobodyHasItOpen) {
 
 TEST_F(RowStoreTest, RoomIsMadeByWhatWasUsedLongestAgo) {
   for (const char* name : {"old", "new"})
-    RowStore(folder_ / "s" / name, {1}, {{"of", name}}).add({"a"}, torch::ones({1, 1}));
+    RowStore(folder_ / "s" / name, {{1}}, {{"of", name}}).add({"a"}, torch::ones({1, 1}));
   const auto now = std::filesystem::file_time_type::clock::now();
   std::filesystem::last_write_time(folder_ / "s/old/in_use", now - std::chrono::hours(2));
   std::filesystem::last_write_time(folder_ / "s/new/in_use", now - std::chrono::hours(1));
@@ -107,7 +107,7 @@ TEST_F(RowStoreTest, RoomIsMadeByWhatWasUsedLongestAgo) {
       make_room(folder_ / "s", room_for_row_stores(folder_ / "s") - 1000, {folder_ / "s/old", folder_ / "s/new"}));
   EXPECT_EQ(list_row_stores(folder_ / "s").size(), 2U);
   EXPECT_EQ(list_row_stores(folder_ / "s")[0].about.at("of"), "old");
-  const RowStore in_use(folder_ / "s/new", {1}, {});
+  const RowStore in_use(folder_ / "s/new", {{1}}, {});
   EXPECT_FALSE(make_room(folder_ / "s", std::filesystem::space(folder_.path()).capacity));
   ASSERT_EQ(list_row_stores(folder_ / "s").size(), 1U);
   EXPECT_EQ(list_row_stores(folder_ / "s")[0].about.at("of"), "new");
@@ -115,7 +115,7 @@ TEST_F(RowStoreTest, RoomIsMadeByWhatWasUsedLongestAgo) {
 
 TEST_F(RowStoreTest, AFolderThatCannotBeMadeIsAnError) {
   std::ofstream(folder_ / "file") << "in the way";
-  EXPECT_THROW(RowStore(folder_ / "file/store", {1}, {}), Error);
+  EXPECT_THROW(RowStore(folder_ / "file/store", {{1}}, {}), Error);
 }
 
 }  // namespace

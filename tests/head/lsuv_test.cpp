@@ -1,7 +1,9 @@
 #include "graft/head/lsuv.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/head/build_head.h"
 #include "support/parity.h"

@@ -1,7 +1,7 @@
 #include "graft/image/decode.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <opencv2/core.hpp>
 

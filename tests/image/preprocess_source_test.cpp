@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
-#include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+
+#include <torch/types.h>
 
 #include "graft/image/preprocess.h"
 #include "image/fixture.h"

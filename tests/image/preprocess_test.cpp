@@ -1,7 +1,7 @@
 #include "graft/image/preprocess.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "image/fixture.h"
 #include "support/parity.h"

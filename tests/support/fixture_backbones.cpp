@@ -1,6 +1,8 @@
 #include "support/fixture_backbones.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/serialization/pickle.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <stdexcept>

@@ -1,7 +1,8 @@
 #include "graft/train/distillation.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <set>

@@ -1,7 +1,8 @@
 #include "graft/train/export_model.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/data/activations.h"
 #include "graft/head/build_head.h"

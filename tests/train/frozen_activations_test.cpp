@@ -1,7 +1,7 @@
 #include "graft/train/frozen_activations.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <fstream>
 
@@ -47,9 +47,9 @@ class FrozenActivationsTest : public testing::Test {
 TEST_F(FrozenActivationsTest, RowsTooLargeToKeepAreComputedFromSmallerOnesThatAreKept) {
   const std::size_t boundary = 1;  // the first convolution gives 64 channels of a quarter of the pixels
   ASSERT_GT(bytes_at(boundary), bytes_at(0));
-  FrozenActivations whole = activations({.memory = bytes_at(boundary)});
-  FrozenActivations part = activations({.memory = bytes_at(0)});
-  FrozenActivations none = activations({.memory = bytes_at(0) - 1});
+  FrozenActivations whole = activations({.memory = bytes_at(boundary), .precision = "fp32"});
+  FrozenActivations part = activations({.memory = bytes_at(0), .precision = "fp32"});
+  FrozenActivations none = activations({.memory = bytes_at(0) - 1, .precision = "fp32"});
   for (auto* set : {&whole, &part, &none}) set->prepare(backbone_, {{boundary, 2}});
   EXPECT_EQ(whole.kept().boundary, boundary);
   EXPECT_EQ(part.kept().boundary, 0U);
@@ -62,6 +62,25 @@ TEST_F(FrozenActivationsTest, RowsTooLargeToKeepAreComputedFromSmallerOnesThatAr
   EXPECT_TRUE(epoch(part, again).equal(rows));
   EXPECT_EQ(again, 0U);
   EXPECT_TRUE(epoch(none, computed).equal(rows));
+}
+
+TEST_F(FrozenActivationsTest, MapsAreKeptInHalfTheBytesWherePrecisionIsNotAskedFor) {
+  const std::size_t maps = 2, features = backbone_.last_boundary();
+  const auto kept = [&](const std::string& precision, std::size_t boundary, at::Tensor& rows) {
+    test::TemporaryFolder folder;
+    FrozenActivations set = activations({.memory = 1U << 30U, .stores = folder / "stores", .precision = precision});
+    set.prepare(backbone_, {{boundary, 2}});
+    std::size_t computed = 0;
+    rows = epoch(set, computed);
+    const std::size_t bytes = std::filesystem::file_size(list_row_stores(folder / "stores").front().folder / "rows");
+    EXPECT_EQ(set.kept().bytes, bytes);
+    return bytes;
+  };
+  at::Tensor exact, rounded;
+  EXPECT_EQ(kept("fp32", maps, exact), bytes_at(maps));
+  EXPECT_EQ(kept("auto", maps, rounded), bytes_at(maps) / 2);
+  EXPECT_TRUE(rounded.equal(exact.to(at::kBFloat16).to(at::kFloat)));
+  EXPECT_EQ(kept("auto", features, rounded), bytes_at(features));
 }
 
 TEST_F(FrozenActivationsTest, WhatAViewTookIsMeasuredOnce) {

@@ -1,7 +1,7 @@
 #include "graft/train/linear_probe.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "graft/core/error.h"
 #include "graft/train/stratified_folds.h"

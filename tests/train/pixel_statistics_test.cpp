@@ -1,7 +1,7 @@
 #include "graft/train/pixel_statistics.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "graft/core/error.h"
 #include "graft/image/png_file.h"

@@ -1,7 +1,7 @@
 #include "graft/train/step_format.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "graft/core/error.h"
 #include "graft/core/random.h"

@@ -1,7 +1,9 @@
 #include "graft/train/task.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/artifact/artifact.h"
 #include "graft/artifact/predictor.h"

@@ -1,7 +1,8 @@
 #include "graft/train/trainer.h"
 
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <numbers>
@@ -165,6 +166,7 @@ TEST(Trainer, AWhiteningIsThatOfTheTrainingFeaturesAndStays) {
   test::TemporaryFolder folder;
   Json recipe = two_phases();
   recipe["data"].erase("augment");
+  recipe["precision"] = "fp32";
   recipe["head"] = Json::parse(R"([{"whiten": "zca", "eps": 0.001}, {"linear": "classes"}])");
   for (auto& phase : recipe["phases"]) phase["average"] = Json::parse(R"({"ema": {"decay": 0.99}})");
   expect_resumed_bit_identical(recipe, {1, 5});

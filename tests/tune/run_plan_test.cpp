@@ -1,7 +1,8 @@
 #include "graft/tune/run_plan.h"
 
 #include <gtest/gtest.h>
-#include <torch/script.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
 
 #include "graft/train/recipe.h"
 #include "support/small_run.h"

@@ -1,6 +1,7 @@
 #include "graft/artifact/verify.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/artifact/artifact.h"
 #include "graft/artifact/precision.h"

@@ -1,6 +1,7 @@
 #include "graft/backbone/layers.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <functional>

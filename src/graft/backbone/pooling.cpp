@@ -1,6 +1,7 @@
 #include "graft/backbone/pooling.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/jit/api/module.h>
+#include <torch/types.h>
 
 #include "graft/core/option_table.h"
 

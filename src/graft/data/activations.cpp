@@ -1,6 +1,7 @@
 #include "graft/data/activations.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/core/error.h"
 #include "graft/core/parallel.h"
@@ -8,16 +9,6 @@
 #include "graft/image/preprocess.h"
 
 namespace graft {
-namespace {
-
-std::vector<std::int64_t> of_rows(std::size_t count, const std::vector<std::int64_t>& sizes) {
-  std::vector<std::int64_t> all{static_cast<std::int64_t>(count)};
-  all.insert(all.end(), sizes.begin(), sizes.end());
-  return all;
-}
-
-}  // namespace
-
 at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmentation& augmentation,
                       std::uint64_t random_seed) {
   const at::Tensor image = decode_image_file(sample.path, {.target = input.full_decode ? 0 : input.resized_side()});
@@ -66,9 +57,8 @@ void stream_rows(const Batches& batches, int workers,
   OrderedParallel<at::Tensor>::run(batches.size(), workers, run_batch, consume, stop);
 }
 
-ActivationCache::ActivationCache(Samples samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store,
-                                 bool in_memory)
-    : samples_(std::move(samples)), sizes_(std::move(sizes)), store_(std::move(store)), in_memory_(in_memory) {
+ActivationCache::ActivationCache(Samples samples, RowForm form, std::shared_ptr<RowStore> store, bool in_memory)
+    : samples_(std::move(samples)), form_(std::move(form)), store_(std::move(store)), in_memory_(in_memory) {
   TORCH_CHECK(store_ || in_memory_, "rows are kept somewhere");
 }
 
@@ -78,8 +68,8 @@ std::string ActivationCache::name_of(const Sample& sample, std::uint64_t view) {
 
 ActivationCache::View ActivationCache::recalled(std::uint64_t view) const {
   View found{{}, std::vector<bool>(samples_.size(), false)};
-  if (in_memory_) found.rows = at::empty(of_rows(samples_.size(), sizes_), at::kFloat);
-  at::Tensor row = at::empty(sizes_, at::kFloat);
+  if (in_memory_) found.rows = form_.empty_rows(samples_.size());
+  at::Tensor row = form_.empty_rows(1)[0];
   for (std::size_t i = 0; store_ && i < samples_.size(); ++i) {
     if (in_memory_) row = found.rows[static_cast<std::int64_t>(i)];
     found.known[i] = store_->find(name_of(samples_[i], view), row);
@@ -100,19 +90,20 @@ void ActivationCache::put(std::uint64_t view, const std::vector<std::int64_t>& i
   View& kept = views_.at(view);
   std::vector<std::string> names;
   for (const auto image : images) names.push_back(name_of(samples_[static_cast<std::size_t>(image)], view));
-  if (store_) store_->add(names, rows);
-  if (in_memory_) kept.rows.index_copy_(0, at::tensor(images, at::kLong), rows);
+  const at::Tensor as_kept = rows.to(form_.type).contiguous();
+  if (store_) store_->add(names, as_kept);
+  if (in_memory_) kept.rows.index_copy_(0, at::tensor(images, at::kLong), as_kept);
   for (const auto image : images) kept.known[static_cast<std::size_t>(image)] = true;
 }
 
 at::Tensor ActivationCache::rows(std::uint64_t view, const std::vector<std::int64_t>& images) const {
-  if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong));
-  at::Tensor rows = at::empty(of_rows(images.size(), sizes_), at::kFloat);
+  if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong)).to(at::kFloat);
+  at::Tensor rows = form_.empty_rows(images.size());
   for (std::size_t i = 0; i < images.size(); ++i)
     if (!store_->find(name_of(samples_[static_cast<std::size_t>(images[i])], view), rows[static_cast<std::int64_t>(i)]))
       throw Error({"activation cache", "a row was damaged on disk while it was in use", "the row that was written",
                    "start again: it is computed anew"});
-  return rows;
+  return rows.to(at::kFloat);
 }
 
 }  // namespace graft

@@ -61,10 +61,10 @@ Batches batches_in_order(std::size_t count, std::int64_t batch_size);
 /// The rows of some images that cross one boundary, by view: in memory, in a store on disk, or both.
 class ActivationCache {
  public:
-  /// @param sizes      of one row
-  /// @param store      may be null: then nothing outlives the cache
+  /// @param form       of what is kept; what goes in and comes out is float
+  /// @param store      of that form; may be null: then nothing outlives the cache
   /// @param in_memory  false: rows are read from the store whenever they are asked for
-  ActivationCache(Samples samples, std::vector<std::int64_t> sizes, std::shared_ptr<RowStore> store, bool in_memory);
+  ActivationCache(Samples samples, RowForm form, std::shared_ptr<RowStore> store, bool in_memory);
 
   /// What a row is called in a store.
   static std::string name_of(const Sample& sample, std::uint64_t view);
@@ -80,14 +80,14 @@ class ActivationCache {
 
  private:
   struct View {
-    at::Tensor rows;  // float [N, …], undefined where they stay in the store
+    at::Tensor rows;  // [N, …], undefined where they stay in the store
     std::vector<bool> known;
   };
 
   View recalled(std::uint64_t view) const;
 
   Samples samples_;
-  std::vector<std::int64_t> sizes_;
+  RowForm form_;
   std::shared_ptr<RowStore> store_;
   bool in_memory_;
   std::map<std::uint64_t, View> views_;

@@ -107,14 +107,14 @@ MaybeFound find_leaked(const Audit& audit) {
 }
 
 MaybeFound find_parted_groups(const Audit& audit) {
-  std::map<std::string, std::vector<const Sample*>> groups;
+  std::map<std::int32_t, std::vector<const Sample*>> groups;
   for (const auto& sample : audit.dataset.samples)
-    if (!sample.group.empty()) groups[sample.group].push_back(&sample);
+    if (sample.group) groups[*sample.group].push_back(&sample);
   std::vector<std::string> names;
   Photos photos;
-  for (const auto& [name, samples] : groups) {
+  for (const auto& [group, samples] : groups) {
     if (!differ(samples, split_of)) continue;
-    names.push_back("'" + name + "'");
+    names.push_back("'" + audit.dataset.groups[static_cast<std::size_t>(group)] + "'");
     photos.push_back(paths_of(samples));
   }
   return about(photos, "photos of one group part between train, val and test: " + join(names));

@@ -56,11 +56,24 @@ Sample parse_row(const CsvRow& row, const Columns& columns, const std::filesyste
   Sample sample;
   sample.path = (base / columns.cell(row, "path")).string();
   sample.weight = parse_weight(columns.cell(row, "weight"), where);
-  sample.group = columns.cell(row, "group");
   const std::string split = columns.cell(row, "split");
   sample.split = parse_split(split);
   if (!split.empty() && !sample.split) throw Error({where, "split is '" + split + "'", "train, val or test", ""});
   return sample;
+}
+
+/// Gives samples the groups that they name. `names` are of the samples, "" of one that has none.
+void give_groups(Dataset& dataset, const std::vector<std::string>& names) {
+  dataset.groups = names;
+  std::ranges::sort(dataset.groups);
+  const auto repeated = std::ranges::unique(dataset.groups);
+  dataset.groups.erase(repeated.begin(), repeated.end());
+  std::erase(dataset.groups, "");
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty()) continue;
+    const auto group = std::ranges::lower_bound(dataset.groups, names[i]);
+    dataset.samples[i].group = static_cast<std::int32_t>(group - dataset.groups.begin());
+  }
 }
 
 }  // namespace
@@ -74,6 +87,7 @@ Dataset read_manifest(const std::filesystem::path& table, Task task) {
   dataset.task = task;
   std::optional<Columns> columns;
   LabelColumn labels{subject, {}};
+  std::vector<std::string> groups;
   read_csv(table, extension == ".csv" ? ',' : '\t', [&](const CsvRow& row) {
     if (!columns) return void(columns.emplace(row, subject));
     const std::string where = labels.where(labels.cells.size());
@@ -82,8 +96,10 @@ Dataset read_manifest(const std::filesystem::path& table, Task task) {
                    std::to_string(columns->count()) + ", as the header", ""});
     dataset.samples.push_back(parse_row(row, *columns, table.parent_path(), where));
     labels.cells.push_back(columns->cell(row, "label"));
+    groups.push_back(columns->cell(row, "group"));
   });
   if (labels.cells.empty()) throw Error({subject, "has no rows", "a header and one line an image", ""});
+  give_groups(dataset, groups);
   read_labels(dataset, labels);
   return dataset;
 }

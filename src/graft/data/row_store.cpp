@@ -25,7 +25,11 @@ constexpr std::size_t kEntry = kDigest + 1 + kChecksum + 1;  // "digest checksum
 
 Digest digest_of(std::string_view bytes) { return Sha256().update(bytes).digest(); }
 
-std::uintmax_t bytes_of(const std::vector<StoredRows>& stores) {
+std::string_view bytes_of(const at::Tensor& rows) {
+  return {static_cast<const char*>(rows.const_data_ptr()), rows.nbytes()};
+}
+
+std::uintmax_t size_of(const std::vector<StoredRows>& stores) {
   std::uintmax_t bytes = 0;
   for (const auto& store : stores) bytes += store.bytes;
   return bytes;
@@ -35,10 +39,20 @@ std::uintmax_t bytes_of(const std::vector<StoredRows>& stores) {
 std::uintmax_t room_for(const fs::path& folder, const std::vector<StoredRows>& stores) {
   fs::path there = fs::absolute(folder);
   while (!fs::exists(there)) there = there.parent_path();
-  return (fs::space(there).available + bytes_of(stores)) / 2;
+  return (fs::space(there).available + size_of(stores)) / 2;
 }
 
 }  // namespace
+
+std::size_t RowForm::bytes() const {
+  return static_cast<std::size_t>(c10::multiply_integers(sizes)) * c10::elementSize(type);
+}
+
+at::Tensor RowForm::empty_rows(std::size_t count) const {
+  std::vector<std::int64_t> all{static_cast<std::int64_t>(count)};
+  all.insert(all.end(), sizes.begin(), sizes.end());
+  return at::empty(all, type);
+}
 
 /// An open file with a lock of its own.
 class RowStore::File {
@@ -87,10 +101,7 @@ class RowStore::File {
   int handle_;
 };
 
-RowStore::RowStore(const fs::path& folder, std::vector<std::int64_t> sizes, const Json& about)
-    : folder_(folder),
-      sizes_(std::move(sizes)),
-      row_bytes_(static_cast<std::size_t>(c10::multiply_integers(sizes_)) * sizeof(float)) {
+RowStore::RowStore(const fs::path& folder, RowForm form, const Json& about) : form_(std::move(form)) {
   std::error_code failure;
   fs::create_directories(folder, failure);  // what is wrong shows when the first file is opened
   in_use_ = std::make_unique<File>(folder / "in_use");
@@ -105,55 +116,70 @@ RowStore::RowStore(const fs::path& folder, std::vector<std::int64_t> sizes, cons
 RowStore::~RowStore() = default;
 
 RowStore::Checksum RowStore::checksum_of(const at::Tensor& row) {
-  const Digest digest = digest_of({static_cast<const char*>(row.const_data_ptr()), row.nbytes()});
+  const Digest digest = digest_of(bytes_of(row));
   Checksum half;
   std::ranges::copy_n(digest.bytes.begin(), half.size(), half.begin());
   return half;
+}
+
+std::string RowStore::Entry::line() const { return name.hex() + " " + to_hex(checksum) + "\n"; }
+
+std::optional<RowStore::Entry> RowStore::Entry::parse(std::string_view line) {
+  const auto name = Digest::parse(line.substr(0, kDigest));
+  Checksum checksum{};
+  if (!name || !from_hex(line.substr(kDigest + 1, kChecksum), checksum)) return std::nullopt;
+  return Entry{*name, checksum};
 }
 
 /// A line that is damaged or cannot be read is no entry.
 void RowStore::read_entries() {
   constexpr std::size_t kAtOnce = 4096;
   const std::size_t count = entries_->size() / kEntry;
-  places_.reserve(count);
+  indices_.reserve(count);
   for (std::size_t first = 0; first < count; first += kAtOnce) {
     std::string text(std::min(kAtOnce, count - first) * kEntry, '\0');
     entries_->read(text.data(), text.size(), first * kEntry);
     for (std::size_t i = 0; i * kEntry < text.size(); ++i)
-      read_entry(std::string_view(text).substr(i * kEntry), first + i);
+      if (const auto entry = Entry::parse(std::string_view(text).substr(i * kEntry, kEntry)))
+        indices_.emplace(entry->name.first_bits(), first + i);
   }
 }
 
-void RowStore::read_entry(std::string_view line, std::size_t index) {
-  const auto name = Digest::parse(line.substr(0, kDigest));
-  Checksum checksum{};
-  if (name && from_hex(line.substr(kDigest + 1, kChecksum), checksum)) places_[*name] = {index, checksum};
+std::optional<RowStore::Place> RowStore::place_of(const Digest& name) const {
+  std::optional<Place> latest;
+  const auto [first, last] = indices_.equal_range(name.first_bits());
+  for (auto at = first; at != last; ++at) {
+    std::string line(kEntry, '\0');
+    if (!entries_->read(line.data(), line.size(), at->second * kEntry)) continue;
+    const auto entry = Entry::parse(line);
+    if (entry && entry->name == name && (!latest || latest->index < at->second))
+      latest = Place{at->second, entry->checksum};
+  }
+  return latest;
 }
 
 bool RowStore::find(const std::string& name, at::Tensor row) const {
-  TORCH_CHECK(row.sizes() == sizes_ && row.scalar_type() == at::kFloat && row.is_contiguous(), "not a row");
-  const auto place = places_.find(digest_of(name));
-  if (place == places_.end()) return false;
-  const auto& [index, checksum] = place->second;
-  return rows_->read(row.mutable_data_ptr(), row_bytes_, index * row_bytes_) && checksum_of(row) == checksum;
+  TORCH_CHECK(row.sizes() == form_.sizes && row.scalar_type() == form_.type && row.is_contiguous(), "not a row");
+  const auto place = place_of(digest_of(name));
+  return place && rows_->read(row.mutable_data_ptr(), form_.bytes(), place->index * form_.bytes()) &&
+         checksum_of(row) == place->checksum;
 }
 
-bool RowStore::has(const std::string& name) const { return places_.contains(digest_of(name)); }
+bool RowStore::has(const std::string& name) const { return place_of(digest_of(name)).has_value(); }
 
 void RowStore::add(const std::vector<std::string>& names, const at::Tensor& rows) {
-  const at::Tensor source = rows.to(at::kFloat).contiguous();
-  TORCH_CHECK(source.sizes().slice(1) == sizes_ && static_cast<std::size_t>(source.size(0)) == names.size(),
+  TORCH_CHECK(rows.sizes().slice(1) == form_.sizes && static_cast<std::size_t>(rows.size(0)) == names.size() &&
+                  rows.scalar_type() == form_.type && rows.is_contiguous(),
               "not rows of this store");
   entries_->lock(LOCK_EX);  // a killed process lets go of it
   const std::size_t first = entries_->size() / kEntry;
   // Rows first: an entry is never there without its row.
-  rows_->write(source.const_data_ptr(), source.nbytes(), first * row_bytes_);
+  rows_->write(rows.const_data_ptr(), rows.nbytes(), first * form_.bytes());
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const Digest digest = digest_of(names[i]);
-    const Checksum checksum = checksum_of(source[static_cast<std::int64_t>(i)]);
-    text += digest.hex() + " " + to_hex(checksum) + "\n";
-    places_[digest] = {first + i, checksum};
+    const Entry entry{digest_of(names[i]), checksum_of(rows[static_cast<std::int64_t>(i)])};
+    text += entry.line();
+    indices_.emplace(entry.name.first_bits(), first + i);
   }
   entries_->write(text.data(), text.size(), first * kEntry);
   entries_->lock(LOCK_UN);
@@ -188,7 +214,7 @@ bool make_room(const fs::path& folder, std::uintmax_t bytes, const std::set<fs::
   auto others = list_row_stores(folder);
   const std::uintmax_t budget = room_for(folder, others);
   std::erase_if(others, [&](const StoredRows& store) { return stores.contains(store.folder); });
-  std::uintmax_t taken = bytes_of(others);
+  std::uintmax_t taken = size_of(others);
   for (auto store = others.begin(); store != others.end() && taken + bytes > budget; ++store)
     if (remove_row_store(store->folder)) taken -= store->bytes;
   return taken + bytes <= budget;

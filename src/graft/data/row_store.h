@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -16,46 +18,61 @@
 
 namespace graft {
 
-/// Float rows of one shape that stay on disk between runs, each under the name of what it was computed from. Several
+/// Of one row.
+struct RowForm {
+  std::vector<std::int64_t> sizes;
+  at::ScalarType type = at::kFloat;
+
+  std::size_t bytes() const;
+  /// A tensor for [n, …] rows, not filled.
+  at::Tensor empty_rows(std::size_t count) const;
+};
+
+/// Rows of one shape and type that stay on disk between runs, each under the name of what it was computed from. Several
 /// processes may read and add at the same time; a row that was damaged on disk, or whose writer was killed, is not
-/// there. A folder of three files: `rows` (float32, one after the other), `entries` (a line a row: SHA-256 of the name,
+/// there. A folder of three files: `rows` (one after the other), `entries` (a line a row: SHA-256 of the name,
 /// the first half of that of the row) and `about.json`.
 class RowStore {
  public:
   /// Opens the folder, or makes it. `about` tells a person what the rows are.
-  /// @param sizes  of one row
   /// @throws Error when the folder cannot be made or written.
-  RowStore(const std::filesystem::path& folder, std::vector<std::int64_t> sizes, const Json& about);
+  RowStore(const std::filesystem::path& folder, RowForm form, const Json& about);
   ~RowStore();
   RowStore(const RowStore&) = delete;
   RowStore& operator=(const RowStore&) = delete;
 
-  /// Copies the row into `row`, float and contiguous. False when it is not there.
+  /// Copies the row into `row`, which has the form and is contiguous. False when it is not there.
   bool find(const std::string& name, at::Tensor row) const;
   /// Whether a row was added under the name; a damaged one counts.
   bool has(const std::string& name) const;
-  /// Adds rows [n, …] in the order of their names. Of two rows of one name the later counts.
+  /// Adds rows [n, …], contiguous, in the order of their names. Of two rows of one name the later counts.
   /// @throws Error when the disk is full.
   void add(const std::vector<std::string>& names, const at::Tensor& rows);
 
  private:
   class File;
-
-  void read_entries();
-  void read_entry(std::string_view line, std::size_t index);
-
-  std::filesystem::path folder_;
-  std::vector<std::int64_t> sizes_;
-  std::size_t row_bytes_;
-  std::unique_ptr<File> entries_, rows_, in_use_;
   using Checksum = std::array<std::uint8_t, 16>;
+  struct Entry {
+    Digest name;
+    Checksum checksum;
+
+    std::string line() const;
+    /// Nothing where the line is damaged.
+    static std::optional<Entry> parse(std::string_view line);
+  };
   struct Place {
     std::size_t index;
     Checksum checksum;
   };
   static Checksum checksum_of(const at::Tensor& row);
 
-  std::unordered_map<Digest, Place> places_;  // by that of the name
+  void read_entries();
+  std::optional<Place> place_of(const Digest& name) const;
+
+  RowForm form_;
+  std::unique_ptr<File> entries_, rows_, in_use_;
+  // Of entries, by the first bits of their names. The rest stays on disk: there may be millions.
+  std::unordered_multimap<std::uint64_t, std::size_t> indices_;
 };
 
 /// A RowStore on disk.

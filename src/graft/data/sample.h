@@ -22,9 +22,10 @@ struct Sample {
   /// it.
   std::int64_t label = 0;
   std::optional<Split> split;  ///< as the source says it; every sample has one once the data set is loaded
-  double weight = 1;           ///< of its term in the training loss
-  std::string group{};         ///< samples of one group never straddle the split; "" for none
-  Digest hash{};               ///< of the file's bytes, once it was examined
+  /// Index into Dataset::groups: samples of one group never straddle the split.
+  std::optional<std::int32_t> group{};
+  double weight = 1;  ///< of its term in the training loss
+  Digest hash{};      ///< of the file's bytes, once it was examined
   /// For each of Dataset::classes: whether the image is of it (1 or 0, multi_label), or the number (regression); else
   /// none.
   std::vector<double> values{};

@@ -19,20 +19,20 @@ struct Unit {
   bool operator<(const Unit& other) const { return key() < other.key(); }
 
  private:
-  std::tuple<const Digest&, bool, const std::string&> key() const {
-    const bool alone = first->group.empty();
-    return {hash, alone, alone ? first->path : first->group};
+  /// Of equal photos those of groups come first.
+  std::tuple<const Digest&, bool, std::int32_t, const std::string&> key() const {
+    return {hash, !first->group, first->group.value_or(0), first->path};
   }
 };
 
 class Units {
  public:
   explicit Units(const std::vector<Sample>& samples) {
-    std::unordered_map<std::string, std::size_t> of_group;
+    std::unordered_map<std::int32_t, std::size_t> of_group;
     for (const auto& sample : samples) {
       if (!to_be_split(sample)) continue;
-      const bool known = !sample.group.empty() && !of_group.emplace(sample.group, units_.size()).second;
-      unit_of_.push_back(known ? of_group[sample.group] : units_.size());
+      const bool known = sample.group && !of_group.emplace(*sample.group, units_.size()).second;
+      unit_of_.push_back(known ? of_group[*sample.group] : units_.size());
       if (!known)
         units_.push_back({&sample});
       else

@@ -1,6 +1,7 @@
 #include "graft/train/batch_statistics.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/train/training_samples.h"
 

@@ -1,7 +1,8 @@
 #include "graft/train/checkpoint.h"
 
+#include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/pickle.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"

@@ -1,6 +1,7 @@
 #include "graft/train/fit_head.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "graft/head/whitening.h"
 

@@ -1,6 +1,6 @@
 #include "graft/train/frozen_activations.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <set>
@@ -12,11 +12,6 @@
 
 namespace graft {
 namespace {
-
-std::size_t row_bytes(const Backbone& backbone, std::size_t boundary) {
-  const auto sizes = backbone.crossing_sizes(boundary);
-  return static_cast<std::size_t>(c10::multiply_integers(sizes)) * sizeof(float);
-}
 
 /// Images in this order, cut into batches.
 Batches batches_of(const std::vector<std::int64_t>& images, std::int64_t batch_size) {
@@ -46,7 +41,7 @@ KeepPlan FrozenActivations::decide(const std::vector<RowUse>& phases) const {
                         .images = source_.samples.size(),
                         .views = views(),
                         .phases = phases,
-                        .row_bytes = [this](std::size_t at) { return row_bytes(*backbone_, at); },
+                        .row_bytes = [this](std::size_t at) { return row_form(at).bytes(); },
                         .memory = options_.memory,
                         .disk = may_be_on_disk ? room_for_row_stores(options_.stores) : 0};
   const KeepPlan plan = plan_keeping(question);
@@ -64,12 +59,11 @@ void FrozenActivations::prepare(const Backbone& backbone, const std::vector<RowU
   if (decided && keep_.on_disk && (options_.stores.empty() || !has_room(keep_))) keep_.on_disk = false;
   const bool must_be_on_disk = options_.keep == "disk" && boundary_ > 0;
   if ((must_be_on_disk && !keep_.on_disk) || (decided && decided->keeps() && !keep_.keeps()))
-    throw Error(
-        {"cache.activations",
-         c10::str("is \"", options_.keep, "\", and there is no room for ",
-                  (source_.samples.size() * keep_.views * row_bytes(backbone, keep_.boundary) >> 20) + 1, " MB"),
-         "room in '" + options_.stores.string() + "'",
-         decided ? "the run has kept them there so far" : "\"auto\" computes them anew every epoch"});
+    throw Error({"cache.activations",
+                 c10::str("is \"", options_.keep, "\", and there is no room for ",
+                          (source_.samples.size() * keep_.views * row_form(keep_.boundary).bytes() >> 20) + 1, " MB"),
+                 "room in '" + options_.stores.string() + "'",
+                 decided ? "the run has kept them there so far" : "\"auto\" computes them anew every epoch"});
   passes_ = keeps() ? keep_.views : static_cast<std::size_t>(phases.front().epochs);
   computed_ = raised_ = 0;
 }
@@ -82,10 +76,17 @@ ActivationCache& FrozenActivations::cache_at(std::size_t boundary) {
   auto cache = caches_.find(boundary);
   if (cache == caches_.end())
     cache = caches_
-                .emplace(boundary, ActivationCache(source_.samples, backbone_->crossing_sizes(boundary),
-                                                   store_at(boundary), keep_.in_memory))
+                .emplace(boundary,
+                         ActivationCache(source_.samples, row_form(boundary), store_at(boundary), keep_.in_memory))
                 .first;
   return cache->second;
+}
+
+RowForm FrozenActivations::row_form(std::size_t boundary) const {
+  RowForm form{backbone_->crossing_sizes(boundary)};
+  const bool halved = boundary > 0 && form.sizes.size() > 1 && options_.precision != "fp32";
+  if (halved) form.type = at::kBFloat16;
+  return form;
 }
 
 const std::string& FrozenActivations::digest_below(std::size_t boundary) const {
@@ -101,6 +102,7 @@ std::filesystem::path FrozenActivations::store_folder(std::size_t boundary) cons
       {"input", to_json(source_.input)},
       {"augment", source_.augmentation.empty() ? Json::array() : source_.augmentation.to_json()["transforms"]},
       {"precision", options_.precision},
+      {"type", c10::toString(row_form(boundary).type)},
       {"torch", torch_version()}};
   return options_.stores / sha256(key.dump());
 }
@@ -110,7 +112,7 @@ std::shared_ptr<RowStore> FrozenActivations::store_at(std::size_t boundary) cons
   const Json about{{"backbone", backbone_->path().filename().string()},
                    {"boundary", backbone_->boundary_name(boundary)},
                    {"input_size", source_.input.size}};
-  return std::make_shared<RowStore>(store_folder(boundary), backbone_->crossing_sizes(boundary), about);
+  return std::make_shared<RowStore>(store_folder(boundary), row_form(boundary), about);
 }
 
 std::vector<std::size_t> FrozenActivations::stored(std::size_t boundary) const {

@@ -29,7 +29,7 @@ class FrozenActivations {
     std::size_t memory = 0;                             ///< bytes that may be kept in memory
     std::filesystem::path stores{};                     ///< folder of what outlives a run; "" for none
     bool looks_only = false;                            ///< for an estimate: what other runs have left there stays
-    std::string precision{};                            ///< the recipe's: rows of one are none of another's business
+    std::string precision = "auto";                            ///< the recipe's: rows of one are none of another's business
     std::function<void(const std::string&)> message{};  ///< told what an earlier run has left
   };
 
@@ -81,6 +81,9 @@ class FrozenActivations {
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
   ActivationCache& cache_at(std::size_t boundary);
+  /// How rows are kept: as bfloat16, which halves them, where they are more than a vector and precision is not asked
+  /// for.
+  RowForm row_form(std::size_t boundary) const;
   const std::string& digest_below(std::size_t boundary) const;
   std::filesystem::path store_folder(std::size_t boundary) const;
   std::shared_ptr<RowStore> store_at(std::size_t boundary) const;

@@ -1,6 +1,6 @@
 #include "graft/train/frozen_engines.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "graft/train/preset_choice.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "graft/train/take_gradient.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

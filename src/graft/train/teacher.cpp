@@ -1,6 +1,7 @@
 #include "graft/train/teacher.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

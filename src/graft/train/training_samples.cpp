@@ -1,6 +1,6 @@
 #include "graft/train/training_samples.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <numeric>

@@ -1,6 +1,6 @@
 #include "graft/tune/lr_finder.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "graft/core/device.h"
 #include "graft/core/error.h"

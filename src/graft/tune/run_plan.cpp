@@ -1,6 +1,6 @@
 #include "graft/tune/run_plan.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <limits>
