@@ -76,9 +76,35 @@ INSTANTIATE_TEST_SUITE_P(, StepFormatOf,
 
 TEST(ChooseStepFormat, KeepsToFloat32WhereItIsAskedTo) {
   Network network = network_of("tiny_cnn", 32);
-  const StepTrial trial = choose_step_format(network, images(32), /*bfloat16=*/false);
+  const StepTrial trial = choose_step_format(network, images(32), {.bfloat16 = false});
   EXPECT_EQ(trial.format, StepFormat::kChannelsLast);
   EXPECT_LE(trial.error.error, 1e-5);
+}
+
+TEST(ChooseStepFormat, TakesTheKnownOneWhateverIsFaster) {
+  Network network = network_of("tiny_cnn", 32);
+  const StepTrial trial = choose_step_format(network, images(32), {.known = StepFormat::kPlain, .timed_rows = 4});
+  EXPECT_EQ(trial.format, StepFormat::kPlain);
+  EXPECT_EQ(trial.rows_per_second, 0);
+}
+
+TEST(ChooseStepFormat, AKnownOneThatDoesNotAgreeIsNotTaken) {
+  Network network = network_of("tiny_cnn", 32);
+  const StepTrial trial = choose_step_format(network, images(32), {.known = StepFormat::kBfloat16});
+  EXPECT_EQ(trial.format, StepFormat::kChannelsLast) << "bfloat16 may not be used";
+}
+
+TEST(ChooseStepFormat, TimingLeavesTheNetworkAsItWas) {
+  Network network = network_of("resnet18", 64);
+  network.select(select_trained({"*"}, network.backbone(), network.head_parameters(), "train"),
+                 BatchNormStatistics::kUpdate);
+  const auto before = copy_tensors(network.moving_buffers());
+  const StepTrial trial = choose_step_format(network, images(64), {.timed_rows = 3});
+  EXPECT_GT(trial.rows_per_second, 0);
+  EXPECT_FALSE(before.empty());
+  for (const auto& [name, buffer] : network.moving_buffers()) EXPECT_TRUE(buffer.equal(before.at(name))) << name;
+  for (const auto& [name, parameter] : network.backbone().parameters())
+    EXPECT_FALSE(parameter.grad().defined()) << name;
 }
 
 TEST(ChooseStepFormat, NamesComeBack) {

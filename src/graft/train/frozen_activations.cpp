@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "graft/core/error.h"
 #include "graft/core/hash.h"
@@ -66,6 +67,7 @@ void FrozenActivations::prepare(const Backbone& backbone, const std::vector<RowU
                  decided ? "the run has kept them there so far" : "\"auto\" computes them anew every epoch"});
   passes_ = keeps() ? keep_.views : static_cast<std::size_t>(phases.front().epochs);
   computed_ = raised_ = 0;
+  told_known_ = 0;
 }
 
 void FrozenActivations::trained_above(std::size_t boundary) {
@@ -141,14 +143,19 @@ void FrozenActivations::ensure_view(std::uint64_t view, const FrozenProgress& pr
   ActivationCache& cache = cache_at(keep_.boundary);
   const bool first = !cache.holds(view);
   const auto missing = cache.missing(view);
-  if (first && missing.size() < source_.samples.size())
-    options_.message(c10::str("frozen layers: ", source_.samples.size() - missing.size(), " of ",
-                              source_.samples.size(), " images are known from an earlier run"));
+  if (first) tell_known(source_.samples.size() - missing.size());
   if (missing.empty()) return;
   const Stopwatch watch;
   compute(view, progress, stop);
   if (keep_.shared != keep_.boundary && !stop.stop_requested()) compute_above(view, missing);
   filling_seconds_ += watch.seconds();
+}
+
+/// Not of each view anew where as many are known.
+void FrozenActivations::tell_known(std::size_t images) {
+  if (images == 0 || images == std::exchange(told_known_, images)) return;
+  options_.message(
+      c10::str("frozen layers: ", images, " of ", source_.samples.size(), " images are known from an earlier run"));
 }
 
 /// The rows that are missing at the shared boundary, from the images.

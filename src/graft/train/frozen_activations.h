@@ -29,7 +29,7 @@ class FrozenActivations {
     std::size_t memory = 0;                             ///< bytes that may be kept in memory
     std::filesystem::path stores{};                     ///< folder of what outlives a run; "" for none
     bool looks_only = false;                            ///< for an estimate: what other runs have left there stays
-    std::string precision = "auto";                            ///< the recipe's: rows of one are none of another's business
+    std::string precision = "auto";                     ///< the recipe's: rows of one are none of another's business
     std::function<void(const std::string&)> message{};  ///< told what an earlier run has left
   };
 
@@ -88,6 +88,7 @@ class FrozenActivations {
   std::filesystem::path store_folder(std::size_t boundary) const;
   std::shared_ptr<RowStore> store_at(std::size_t boundary) const;
   void ensure_view(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
+  void tell_known(std::size_t images);
   void compute(std::uint64_t view, const FrozenProgress& progress, const std::stop_token& stop);
   /// @returns the rows
   std::int64_t note(Between between, std::size_t rows, double seconds);
@@ -103,6 +104,7 @@ class FrozenActivations {
   std::size_t boundary_ = 0;
   KeepPlan keep_;
   std::size_t passes_ = 1;
+  std::size_t told_known_ = 0;
   double filling_seconds_ = 0;
   std::map<Between, Passed> passed_;  // in all phases
   std::int64_t computed_ = 0;         // rows of this phase from images

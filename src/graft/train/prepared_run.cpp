@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "graft/core/error.h"
+#include "graft/core/hash.h"
 #include "graft/core/random.h"
 #include "graft/core/runtime.h"
 #include "graft/head/build_head.h"
@@ -19,6 +20,10 @@
 
 namespace graft {
 namespace {
+
+/// Steps of a phase from which it saves more than it takes to time a few in each format. Counted, so that equal runs
+/// choose alike; what was timed is remembered.
+constexpr std::int64_t kStepsWorthTiming = 300;
 
 std::uint64_t head_seed(const Recipe& recipe) { return derive_seed(recipe.seed, "initialisation"); }
 
@@ -108,7 +113,8 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
           activation_options(spec, val_engines ? "fp32" : spec.recipe.precision, memory, listener),
           val_engines ? *val_engines : engines),
       recipe_(spec.recipe),
-      message_(listener.message) {
+      message_(listener.message),
+      verdicts_(spec.environment.engines) {
   if (std::ranges::any_of(recipe_.phases, [](const Phase& phase) { return phase.penalty.holds_to_pretrained(); }))
     pretrained = copy_tensors(tensors());
   if (recipe_.distill.distills() && first_phase < recipe_.phases.size())
@@ -170,10 +176,28 @@ void PreparedRun::prepare_rows(std::size_t phase) {
 
 void PreparedRun::choose_step_format(std::size_t phase) {
   if (const auto known = formats_.find(phase); known != formats_.end()) return network.compute_in(known->second);
-  const at::Tensor rows = example_rows(network.backbone(), network.boundary(), val.samples(), recipe_.input);
-  const StepTrial trial = graft::choose_step_format(network, rows, recipe_.precision == "auto");
+  const StepTrial trial = find_step_format(phase);
   formats_[phase] = trial.format;
   message_(c10::str("layers that train: ", to_string(trial.format), ", cosine to the plain way ", trial.error.cosine));
+}
+
+StepTrial PreparedRun::find_step_format(std::size_t phase) {
+  const auto images = static_cast<std::int64_t>(train.samples().size());
+  const std::int64_t steps = images / recipe_.batch_size * recipe_.phases[phase].epochs;
+  const bool timed = network.device().is_cpu() && steps >= kStepsWorthTiming;
+  const Json question{{"layers that train", sha256_file(recipe_.backbone)},
+                      {"selection", recipe_.phases[phase].train},
+                      {"input", to_json(recipe_.input)},
+                      {"batch_size", recipe_.batch_size},
+                      {"precision", recipe_.precision},
+                      {"workers", thread_count()}};
+  StepSearch search{.bfloat16 = recipe_.precision == "auto", .timed_rows = timed ? recipe_.batch_size : 0};
+  if (const auto plan = verdicts_.find(question)) search.known = step_format(plan->kind);
+  const at::Tensor rows = example_rows(network.backbone(), network.boundary(), val.samples(), recipe_.input);
+  const StepTrial trial = graft::choose_step_format(network, rows, search);
+  if (trial.rows_per_second > 0)
+    verdicts_.keep(question, {{{to_string(trial.format)}, trial.error, trial.rows_per_second}});
+  return trial;
 }
 
 Json PreparedRun::ways() const {

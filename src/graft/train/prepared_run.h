@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "graft/data/dataset.h"
+#include "graft/train/engine_verdicts.h"
 #include "graft/train/frozen_activations.h"
 #include "graft/train/frozen_engines.h"
 #include "graft/train/network.h"
+#include "graft/train/step_format.h"
 #include "graft/train/take_gradient.h"
 #include "graft/train/teacher.h"
 #include "graft/train/trainer.h"
@@ -86,9 +88,11 @@ class PreparedRun {
   std::vector<RowUse> row_uses(std::size_t phase) const;
   void prepare_rows(std::size_t phase);
   void choose_step_format(std::size_t phase);
+  StepTrial find_step_format(std::size_t phase);
 
   const Recipe& recipe_;  // of the spec
   std::function<void(const std::string&)> message_;
+  EngineVerdicts verdicts_;
   std::map<std::size_t, StepFormat> formats_;  // by phase
   struct KeptRows {
     KeepPlan train, val;
