@@ -85,11 +85,11 @@ TEST(ActivationCache, KeepsRoundedRowsInMemoryAsOnDisk) {
   ActivationCache first(samples, form, std::make_shared<RowStore>(folder / "s", form, Json()), true);
   first.missing(0);
   first.put(0, {0, 1}, rows);
-  EXPECT_TRUE(first.rows(0, {0, 1}).equal(rounded));
+  EXPECT_TRUE(first.rows(0, {0, 1}).to(at::kFloat).equal(rounded));
   for (const bool in_memory : {true, false}) {
     ActivationCache second(samples, form, std::make_shared<RowStore>(folder / "s", form, Json()), in_memory);
     EXPECT_THAT(second.missing(0), testing::IsEmpty());
-    EXPECT_TRUE(second.rows(0, {0, 1}).equal(rounded));
+    EXPECT_TRUE(second.rows(0, {0, 1}).to(at::kFloat).equal(rounded));
   }
 }
 

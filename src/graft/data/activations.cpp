@@ -30,10 +30,9 @@ Batches batches_in_order(std::size_t count, std::int64_t batch_size) {
   return batches;
 }
 
-void stream_activations(const ImageSource& source, const Batches& batches,
-                        const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
-                        const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop,
-                        const BatchChange& change) {
+void stream_images(const ImageSource& source, const Batches& batches,
+                   const std::function<std::uint64_t(const Sample&)>& seed_of, const ImagesPart& part,
+                   const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop) {
   const auto load_batch = [&](std::size_t batch) {
     torch::NoGradGuard no_grad;
     std::vector<at::Tensor> images;
@@ -41,10 +40,20 @@ void stream_activations(const ImageSource& source, const Batches& batches,
       const auto& sample = source.samples[static_cast<std::size_t>(index)];
       images.push_back(load_image(sample, source.input, source.augmentation, seed_of(sample)));
     }
-    at::Tensor batch_images = normalize_images(at::stack(images), source.input);
-    return part(change ? change(batch, std::move(batch_images)) : batch_images);
+    return part(batch, at::stack(images));
   };
   OrderedParallel<at::Tensor>::run(batches.size(), source.workers, load_batch, consume, stop);
+}
+
+void stream_activations(const ImageSource& source, const Batches& batches,
+                        const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
+                        const std::function<void(std::size_t, at::Tensor)>& consume, const std::stop_token& stop,
+                        const BatchChange& change) {
+  const ImagesPart normalized = [&](std::size_t batch, const at::Tensor& images) {
+    at::Tensor ready = normalize_images(images, source.input);
+    return part(change ? change(batch, std::move(ready)) : ready);
+  };
+  stream_images(source, batches, seed_of, normalized, consume, stop);
 }
 
 void stream_rows(const Batches& batches, int workers,
@@ -97,13 +106,13 @@ void ActivationCache::put(std::uint64_t view, const std::vector<std::int64_t>& i
 }
 
 at::Tensor ActivationCache::rows(std::uint64_t view, const std::vector<std::int64_t>& images) const {
-  if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong)).to(at::kFloat);
+  if (in_memory_) return views_.at(view).rows.index_select(0, at::tensor(images, at::kLong));
   at::Tensor rows = form_.empty_rows(images.size());
   for (std::size_t i = 0; i < images.size(); ++i)
     if (!store_->find(name_of(samples_[static_cast<std::size_t>(images[i])], view), rows[static_cast<std::int64_t>(i)]))
       throw Error({"activation cache", "a row was damaged on disk while it was in use", "the row that was written",
                    "start again: it is computed anew"});
-  return rows.to(at::kFloat);
+  return rows;
 }
 
 }  // namespace graft

@@ -39,10 +39,20 @@ at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmen
 /// The seed of a cached view: of the image's content and the view alone, so that another run finds the same.
 std::uint64_t view_seed(const Sample& sample, std::uint64_t view);
 
-/// Runs `part` over batches of images (indices into source.samples) and hands over float [n, …] results in order on the
-/// calling thread.
+/// Computes rows [n, …] from the decoded, augmented and fitted images of a batch, uint8 [n, S, S, 3]. Called from
+/// several threads.
+using ImagesPart = std::function<at::Tensor(std::size_t batch, const at::Tensor& images)>;
+
+/// Runs `part` over batches of images (indices into source.samples) and hands over the results in order on the calling
+/// thread.
 /// @param seed_of  gives the augmentation's seed of a sample
-/// @param change   comes before `part`; may be empty
+void stream_images(const ImageSource& source, const Batches& batches,
+                   const std::function<std::uint64_t(const Sample&)>& seed_of, const ImagesPart& part,
+                   const std::function<void(std::size_t batch, at::Tensor rows)>& consume,
+                   const std::stop_token& stop = {});
+
+/// The same with normalised images going in.
+/// @param change  comes before `part`; may be empty
 void stream_activations(const ImageSource& source, const Batches& batches,
                         const std::function<std::uint64_t(const Sample&)>& seed_of, const FrozenPart& part,
                         const std::function<void(std::size_t batch, at::Tensor activations)>& consume,
@@ -61,7 +71,7 @@ Batches batches_in_order(std::size_t count, std::int64_t batch_size);
 /// The rows of some images that cross one boundary, by view: in memory, in a store on disk, or both.
 class ActivationCache {
  public:
-  /// @param form       of what is kept; what goes in and comes out is float
+  /// @param form       in which rows are kept and come out
   /// @param store      of that form; may be null: then nothing outlives the cache
   /// @param in_memory  false: rows are read from the store whenever they are asked for
   ActivationCache(Samples samples, RowForm form, std::shared_ptr<RowStore> store, bool in_memory);
@@ -73,7 +83,7 @@ class ActivationCache {
   bool holds(std::uint64_t view) const { return views_.contains(view); }
   /// The images whose row of a view is not known; what the store has of it is taken at the first call.
   std::vector<std::int64_t> missing(std::uint64_t view);
-  /// Keeps rows [n, …] of images.
+  /// Keeps rows [n, …] of images, rounded to the form.
   void put(std::uint64_t view, const std::vector<std::int64_t>& images, const at::Tensor& rows);
   /// Rows [n, …] of images whose rows are known.
   at::Tensor rows(std::uint64_t view, const std::vector<std::int64_t>& images) const;

@@ -34,8 +34,8 @@ struct SkippedImage {
 struct Dataset {
   std::string name;                  ///< the folder's or the table's name
   std::vector<std::string> classes;  ///< sorted by name, or in their order (ordinal); of numbers "value", "value_1" …
-  std::vector<std::string> groups;   ///< sorted by name
-  std::vector<Sample> samples;       ///< in the source's order: sorted paths, or the table's lines
+  std::vector<std::string> groups{};  ///< sorted by name
+  std::vector<Sample> samples;        ///< in the source's order: sorted paths, or the table's lines
   std::vector<SkippedImage> skipped;
   Task task = Task::kSingleLabel;
 

@@ -9,6 +9,7 @@
 #include "graft/core/error.h"
 #include "graft/core/hash.h"
 #include "graft/core/runtime.h"
+#include "graft/image/preprocess.h"
 #include "graft/train/stopwatch.h"
 
 namespace graft {
@@ -85,10 +86,16 @@ ActivationCache& FrozenActivations::cache_at(std::size_t boundary) {
 }
 
 RowForm FrozenActivations::row_form(std::size_t boundary) const {
+  if (boundary == 0) return {{source_.input.size, source_.input.size, 3}, at::kByte};
   RowForm form{backbone_->crossing_sizes(boundary)};
-  const bool halved = boundary > 0 && form.sizes.size() > 1 && options_.precision != "fp32";
-  if (halved) form.type = at::kBFloat16;
+  if (form.sizes.size() > 1 && options_.precision != "fp32") form.type = at::kBFloat16;
   return form;
+}
+
+at::Tensor FrozenActivations::kept_rows(std::size_t boundary, std::uint64_t view,
+                                        const std::vector<std::int64_t>& images) const {
+  const at::Tensor rows = caches_.at(boundary).rows(view, images);
+  return boundary == 0 ? normalize_images(rows, source_.input) : rows.to(at::kFloat);
 }
 
 const std::string& FrozenActivations::digest_below(std::size_t boundary) const {
@@ -164,17 +171,20 @@ void FrozenActivations::compute(std::uint64_t view, const FrozenProgress& progre
   const auto missing = cache.missing(view);
   if (missing.empty()) return;
   const Batches batches = batches_of(missing, source_.batch_size);
-  const FrozenPart layers = part(0, keep_.shared);
   const std::size_t known = source_.samples.size() - missing.size();
   std::size_t done = known;
+  const auto seed_of = [view](const Sample& sample) { return view_seed(sample, view); };
+  const auto keep = [&](std::size_t i, const at::Tensor& rows) {
+    cache.put(view, batches[i], rows);
+    progress(done += batches[i].size(), source_.samples.size());
+  };
+  const auto as_they_are = [](std::size_t, const at::Tensor& images) { return images; };
+  const FrozenPart layers = part(0, keep_.shared);
   const Stopwatch watch;
-  stream_activations(
-      source_, batches, [view](const Sample& sample) { return view_seed(sample, view); }, layers,
-      [&](std::size_t i, const at::Tensor& rows) {
-        cache.put(view, batches[i], rows);
-        progress(done += batches[i].size(), source_.samples.size());
-      },
-      stop);
+  if (keep_.shared == 0)
+    stream_images(source_, batches, seed_of, as_they_are, keep, stop);
+  else
+    stream_activations(source_, batches, seed_of, layers, keep, stop);
   computed_ += note({0, keep_.shared}, done - known, watch.seconds());
 }
 
@@ -187,13 +197,12 @@ std::int64_t FrozenActivations::note(Between between, std::size_t rows, double s
 
 /// The rows of images at this boundary, from those at the shared one.
 void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std::int64_t>& images) {
-  const ActivationCache& below = cache_at(keep_.shared);
   ActivationCache& cache = cache_at(keep_.boundary);
   const FrozenPart layers = part(keep_.shared, keep_.boundary);
   const Batches batches = batches_of(images, source_.batch_size);
   const Stopwatch watch;
   stream_rows(
-      batches, source_.workers, [&](const auto& batch) { return below.rows(view, batch); }, layers,
+      batches, source_.workers, [&](const auto& batch) { return kept_rows(keep_.shared, view, batch); }, layers,
       [&](std::size_t i, const at::Tensor& rows) { cache.put(view, batches[i], rows); });
   raised_ += note({keep_.shared, keep_.boundary}, images.size(), watch.seconds());
 }
@@ -202,14 +211,13 @@ void FrozenActivations::compute_above(std::uint64_t view, const std::vector<std:
 void FrozenActivations::read(const Batches& batches, std::uint64_t view,
                              const std::function<void(at::Tensor, const std::vector<std::int64_t>&)>& consume,
                              const std::stop_token& stop) {
-  const ActivationCache& cache = cache_at(keep_.boundary);
   if (keep_.boundary == boundary_) {
     for (std::size_t i = 0; i < batches.size() && !stop.stop_requested(); ++i)
-      consume(cache.rows(view, batches[i]), batches[i]);
+      consume(kept_rows(keep_.boundary, view, batches[i]), batches[i]);
     return;
   }
   stream_rows(
-      batches, source_.workers, [&](const auto& batch) { return cache.rows(view, batch); },
+      batches, source_.workers, [&](const auto& batch) { return kept_rows(keep_.boundary, view, batch); },
       part(keep_.boundary, boundary_), [&](std::size_t i, at::Tensor rows) { consume(std::move(rows), batches[i]); },
       stop);
 }

@@ -81,9 +81,10 @@ class FrozenActivations {
   FrozenPart part(std::size_t from, std::size_t to);
   std::size_t views() const { return source_.augmentation.empty() ? 1 : options_.views; }
   ActivationCache& cache_at(std::size_t boundary);
-  /// How rows are kept: as bfloat16, which halves them, where they are more than a vector and precision is not asked
-  /// for.
+  /// How rows are kept: images as their pixels, maps and sequences as bfloat16 where precision is not asked for.
   RowForm row_form(std::size_t boundary) const;
+  /// Kept rows as they cross the boundary.
+  at::Tensor kept_rows(std::size_t boundary, std::uint64_t view, const std::vector<std::int64_t>& images) const;
   const std::string& digest_below(std::size_t boundary) const;
   std::filesystem::path store_folder(std::size_t boundary) const;
   std::shared_ptr<RowStore> store_at(std::size_t boundary) const;
