@@ -9,6 +9,7 @@
 #include "graft/image/preprocess.h"
 
 namespace graft {
+
 at::Tensor load_image(const Sample& sample, const InputSpec& input, const Augmentation& augmentation,
                       std::uint64_t random_seed) {
   const at::Tensor image = decode_image_file(sample.path, {.target = input.full_decode ? 0 : input.resized_side()});

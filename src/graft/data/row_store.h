@@ -18,7 +18,7 @@
 
 namespace graft {
 
-/// Of one row.
+/// Shape and type of a row.
 struct RowForm {
   std::vector<std::int64_t> sizes;
   at::ScalarType type = at::kFloat;
