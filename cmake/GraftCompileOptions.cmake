@@ -20,7 +20,7 @@ target_link_libraries(graft_precompiled PRIVATE torch nlohmann_json::nlohmann_js
 target_precompile_headers(graft_precompiled PRIVATE <torch/types.h> <torch/csrc/autograd/autograd.h>
                                                        <torch/csrc/jit/api/module.h> <nlohmann/json.hpp>)
 
-# graft_own_target(TARGET [NO_TORCH]): what every target built from Graft's own sources shares.
+# graft_own_target(TARGET): what every target built from Graft's own sources shares.
 function(graft_own_target target)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:graft_compile_options>)
   target_precompile_headers(${target} REUSE_FROM graft_precompiled)

@@ -1,6 +1,5 @@
 #include <gmock/gmock.h>
 #include <torch/csrc/jit/api/module.h>
-
 #include <torch/types.h>
 
 #include "graft/image/preprocess.h"

@@ -131,7 +131,7 @@ std::optional<RowStore::Entry> RowStore::Entry::parse(std::string_view line) {
   return Entry{*name, checksum};
 }
 
-/// A line that is damaged or cannot be read is no entry.
+/// A line that is damaged or cannot be read is no entry; of a checksum place_of finds that out.
 void RowStore::read_entries() {
   constexpr std::size_t kAtOnce = 4096;
   const std::size_t count = entries_->size() / kEntry;
@@ -140,8 +140,8 @@ void RowStore::read_entries() {
     std::string text(std::min(kAtOnce, count - first) * kEntry, '\0');
     entries_->read(text.data(), text.size(), first * kEntry);
     for (std::size_t i = 0; i * kEntry < text.size(); ++i)
-      if (const auto entry = Entry::parse(std::string_view(text).substr(i * kEntry, kEntry)))
-        indices_.emplace(entry->name.first_bits(), first + i);
+      if (const auto name = Digest::parse(std::string_view(text).substr(i * kEntry, kDigest)))
+        indices_.emplace(name->first_bits(), first + i);
   }
 }
 

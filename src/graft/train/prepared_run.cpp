@@ -196,7 +196,9 @@ StepTrial PreparedRun::find_step_format(std::size_t phase) {
   const at::Tensor rows = example_rows(network.backbone(), network.boundary(), val.samples(), recipe_.input);
   const StepTrial trial = graft::choose_step_format(network, rows, search);
   if (trial.rows_per_second > 0)
-    verdicts_.keep(question, {{{to_string(trial.format)}, trial.error, trial.rows_per_second}});
+    verdicts_.keep(
+        question,
+        {{.plan = {.kind = to_string(trial.format)}, .error = trial.error, .rows_per_second = trial.rows_per_second}});
   return trial;
 }
 
