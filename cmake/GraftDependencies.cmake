@@ -31,4 +31,5 @@ endfunction()
 graft_imported_library(zip zip.h)  # Debian's package file names programs that its library's package does not bring
 if(graft_with_training)
   graft_imported_library(csv csv.h)
+  graft_imported_library(dnnl dnnl.hpp)  # Debian's package file asks for OpenCL's headers, which none of this needs
 endif()

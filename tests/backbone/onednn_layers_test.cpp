@@ -54,7 +54,7 @@ struct Case {
   friend void PrintTo(const Case& c, std::ostream* out) { *out << c.body; }
 };
 
-const std::string kConvolution = "_convolution_pointwise", kLinear = "_linear_pointwise";
+const std::string kProgram = "onednn_program", kLinear = "_linear_pointwise";
 
 class OneDnnLayers : public testing::TestWithParam<Case> {};
 
@@ -69,7 +69,7 @@ TEST_P(OneDnnLayers, ComputeTheSame) {
 }
 
 Case after_convolution(const std::string& activation) {
-  return {"y = torch.conv2d(x, self.c, self.b)\n    return " + activation, {kConvolution}};
+  return {"y = torch.conv2d(x, self.c, self.b)\n    return " + activation, {kProgram}};
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -85,14 +85,14 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Convolutions, OneDnnLayers,
-    testing::Values(Case{"return torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])", {kConvolution}},
-                    Case{"return torch.conv2d(x, self.c, None, [1, 2], [2, 0], [2, 1])", {kConvolution}},
+    testing::Values(Case{"return torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])", {kProgram}},
+                    Case{"return torch.conv2d(x, self.c, None, [1, 2], [2, 0], [2, 1])", {kProgram}},
                     Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d.narrow(1, 0, 1), groups=8)",
-                         {kConvolution, kConvolution}},
+                         {kProgram}},
                     // What is read twice cannot be overwritten by what follows.
-                    Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y) + y", {kConvolution, "relu", "add"}},
+                    Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y) + y", {kProgram, "relu", "add"}},
                     // One end alone is clamped.
-                    Case{"return torch.clamp(torch.conv2d(x, self.c), min=0.)", {kConvolution, "clamp"}},
+                    Case{"return torch.clamp(torch.conv2d(x, self.c), min=0.)", {kProgram, "clamp"}},
                     Case{"return torch.conv2d(x, self.c, x.mean([0, 2, 3]).repeat([3])[:8])",
                          {"mean", "repeat", "slice", "conv2d"}},
                     Case{"return torch.conv_transpose2d(x, self.c.transpose(0, 1))", {"conv_transpose2d"}},
@@ -100,43 +100,43 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Padding, OneDnnLayers,
-    testing::Values(Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kConvolution}},
+    testing::Values(Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kProgram}},
                     Case{"return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), self.c, None, [2, 2])",
-                         {kConvolution}},
+                         {kProgram}},
                     Case{"return torch.conv2d(torch.constant_pad_nd(x, [2, 0, 1, 3], 0), self.c, None, [2, 1], [1, 0])",
-                         {kConvolution}},
+                         {kProgram}},
                     Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 1), self.c)",
-                         {"constant_pad_nd", kConvolution}},
+                         {"constant_pad_nd", kProgram}},
                     Case{"return torch.conv2d(torch.constant_pad_nd(x, [-1, 1, 0, 0], 0), self.c)",
-                         {"constant_pad_nd", kConvolution}}));
+                         {"constant_pad_nd", kProgram}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Sums, OneDnnLayers,
     testing::Values(
         Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y",
-             {kConvolution, kConvolution}},
+             {kProgram}},
         Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y + torch.conv2d(y, self.d, None, [1, 1], [1, 1]))",
-             {kConvolution, kConvolution}},
+             {kProgram}},
         // Each sum goes into one convolution.
         Case{"return torch.relu_(torch.conv2d(x, self.c).add_(torch.conv2d(x, self.c, self.b)))",
-             {kConvolution, kConvolution}},
+             {kProgram}},
         Case{"y = torch.conv2d(x, self.c)\n    return torch.add(torch.conv2d(y, self.d, None, [1, 1], [1, 1]), y, "
              "alpha=2)",
-             {kConvolution, kConvolution, "add"}},
+             {kProgram, "add"}},
         // Broadcast, not summed number by number.
-        Case{"y = torch.conv2d(x, self.c)\n    return y + y.mean([2, 3], True)", {kConvolution, "mean", "add"}},
-        Case{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kConvolution, "add"}},
-        Case{"y = torch.conv2d(x, self.c)\n    return y + torch.ones([1, 8, 10, 10])", {kConvolution, "add"}}));
+        Case{"y = torch.conv2d(x, self.c)\n    return y + y.mean([2, 3], True)", {kProgram, "mean", "add"}},
+        Case{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kProgram, "add"}},
+        Case{"y = torch.conv2d(x, self.c)\n    return y + torch.ones([1, 8, 10, 10])", {kProgram, "add"}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Linear, OneDnnLayers,
     testing::Values(
         Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.gelu(torch.linear(y, self.l, self.b))",
-             {kConvolution, "mean", kLinear}},
+             {kProgram, "mean", kLinear}},
         Case{"y = torch.conv2d(x, self.c).flatten(2).transpose(1, 2)\n    return torch.linear(y, self.l, self.b) + y",
-             {kConvolution, "flatten", "transpose", kLinear}},
+             {kProgram, "flatten", "transpose", kLinear}},
         Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.relu(torch.linear(y, self.l) + y)",
-             {kConvolution, "mean", kLinear, "relu"}}));
+             {kProgram, "mean", kLinear, "relu"}}));
 
 // A branch stays as it is: it may not run at all.
 TEST(OneDnnLayers, LayersWithinABranchStay) {

@@ -1,15 +1,19 @@
 #include "graft/backbone/onednn_layers.h"
 
 #include <ATen/Functions.h>
+#include <ATen/core/custom_class.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/remove_mutation.h>
+#include <torch/csrc/jit/runtime/custom_operator.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
 #include <array>
+
+#include "graft/backbone/onednn_program.h"
 
 namespace graft::graph {
 namespace {
@@ -18,6 +22,55 @@ namespace prim = c10::prim;
 using c10::IValue;
 using torch::jit::toIValue;
 using Sizes = std::vector<std::int64_t>;
+
+const c10::Symbol kStep = c10::Symbol::fromQualString("graft::onednn_step"),
+                  kProgram = c10::Symbol::fromQualString("graft::onednn_program");
+
+/// What a node that runs a program keeps of it in an attribute.
+struct ProgramHolder : torch::jit::CustomClassHolder {
+  ProgramHolder(OneDnnProgram compiled, std::vector<Sizes> sizes, at::ScalarType flowing)
+      : program(std::move(compiled)), input_sizes(std::move(sizes)), type(flowing) {}
+
+  std::vector<at::Tensor> run(at::ArrayRef<IValue> values) const {
+    std::vector<at::Tensor> kept, results;
+    std::vector<const void*> inputs;
+    std::vector<void*> outputs;
+    for (std::size_t i = 0; i < input_sizes.size(); ++i) {
+      const at::Tensor& given = values[i].toTensor();
+      TORCH_CHECK(given.sizes() == input_sizes[i] && given.scalar_type() == type, "compiled for ", input_sizes[i],
+                  " of ", type, ", given ", given.sizes(), " of ", given.scalar_type());
+      inputs.push_back(kept.emplace_back(given.contiguous(at::MemoryFormat::ChannelsLast)).const_data_ptr());
+    }
+    for (const Sizes& sizes : program.output_sizes())
+      outputs.push_back(
+          results.emplace_back(at::empty(sizes, at::TensorOptions(type), at::MemoryFormat::ChannelsLast)).data_ptr());
+    program.run(inputs, outputs);
+    return results;
+  }
+
+  OneDnnProgram program;
+  std::vector<Sizes> input_sizes;
+  at::ScalarType type;
+};
+
+torch::jit::Operation run_program(const Node* node) {
+  const auto holder = node->ival(c10::attr::value).toCapsule();
+  return [holder, inputs = node->inputs().size()](torch::jit::Stack& stack) {
+    auto results = static_cast<const ProgramHolder&>(*holder).run(torch::jit::last(stack, inputs));
+    torch::jit::drop(stack, inputs);
+    for (auto& result : results) stack.emplace_back(std::move(result));
+  };
+}
+
+torch::jit::Operation refuse(const Node* node) {
+  return [kind = node->kind()](torch::jit::Stack&) { TORCH_CHECK(false, kind.toQualString(), " is in no program"); };
+}
+
+/// Programs are said to have side effects: LibTorch merges nodes without them that are equal, and cannot compare
+/// programs.
+[[maybe_unused]] const torch::jit::RegisterOperators kOperators(
+    {std::optional(torch::jit::Operator(kProgram, run_program, c10::AliasAnalysisKind::CONSERVATIVE)),
+     std::optional(torch::jit::Operator(kStep, refuse, c10::AliasAnalysisKind::PURE_FUNCTION))});
 
 /// The sizes of every tensor that a layer takes or gives, as one run on two rows shows them: on one, what is broadcast
 /// over rows would look as if it were not.
@@ -51,13 +104,6 @@ class KnownSizes {
   std::unordered_map<const Value*, Sizes> sizes_;
 };
 
-/// What oneDNN does to each number of a result before it is written.
-struct Pointwise {
-  std::string name = "none";
-  std::vector<double> scalars{};
-  std::string algorithm{};
-};
-
 std::optional<double> number(const Value* value) {
   const auto constant = toIValue(value);
   if (!constant || !constant->isScalar()) return std::nullopt;
@@ -87,7 +133,6 @@ bool read_approximation(const Node* node, Pointwise& pointwise) {
   return approximate.has_value();
 }
 
-constexpr const char* kRelu = "relu";
 constexpr const char* kSwish = "swish";
 
 struct PointwiseRow {
@@ -98,7 +143,7 @@ struct PointwiseRow {
 };
 
 constexpr std::array kPointwise{
-    PointwiseRow{"aten::relu", kRelu},
+    PointwiseRow{"aten::relu", "relu"},
     PointwiseRow{"aten::relu6", "hardtanh", limit_to_six},
     PointwiseRow{"aten::hardtanh", "hardtanh", read_limits},
     PointwiseRow{"aten::clamp", "hardtanh", read_limits},
@@ -224,11 +269,11 @@ class FollowerSearch {
     if (next && is_sum_with(next, layer)) {
       found = {.last = next, .sum = next};
       taken_.insert(next);
-      // oneDNN's sums end in ReLU or nothing; linear layers' in nothing.
+      // LibTorch's operator for linear layers has nothing behind a sum.
       next = out_of_place(layer) == "aten::linear" ? nullptr : only_reader(next->output());
     }
     if (!next || next->owningBlock() != layer->owningBlock()) return found;
-    if (const auto last = pointwise(next); last && (!found.sum || last->name == kRelu)) {
+    if (const auto last = pointwise(next)) {
       found.last = next;
       found.pointwise = *last;
     }
@@ -247,28 +292,45 @@ class FollowerSearch {
   std::unordered_set<const Node*> taken_;
 };
 
+/// A step, and the tensors that it points into.
+struct Step {
+  at::Tensor weight, bias;
+  OneDnnStep convolution;
+};
+
 class Rewriter {
  public:
   Rewriter(Graph& graph, KnownSizes& sizes, std::int64_t rows) : graph_(graph), sizes_(sizes), rows_(rows) {}
 
+  /// Leaves a step without a program: join_steps() makes programs of them.
   void replace_convolution(Node* node, const Followers& after) {
     const Convolution convolution = read_convolution(node, sizes_).value();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
-    const at::Tensor weight =
-        at::mkldnn_reorder_conv2d_weight(convolution.weight.to_mkldnn(), convolution.padding, convolution.stride,
-                                         convolution.dilation, convolution.groups, expected_sizes(convolution.input));
-    std::vector<Value*> inputs{packed(weight),
-                               convolution.bias,
-                               constant(convolution.padding),
-                               constant(convolution.stride),
-                               constant(convolution.dilation),
-                               constant(convolution.groups)};
-    if (after.sum)
-      inputs.insert(inputs.end(),
-                    {constant("add"), constant(1.0), text(activation_of_sum(after)), scalars({}), none()});
-    else
-      add_pointwise(inputs, after.pointwise);
-    put("mkldnn::_convolution_pointwise", convolution.input, node, inputs, after);
+    const IValue bias = toIValue(convolution.bias).value();
+    Step step{.weight = convolution.weight.contiguous(),
+              .bias = bias.isNone() ? at::Tensor() : bias.toTensor().to(at::kFloat).contiguous(),
+              .convolution = {.stride = convolution.stride,
+                              .padding = convolution.padding,
+                              .dilation = convolution.dilation,
+                              .groups = convolution.groups,
+                              .pointwise = after.pointwise}};
+    step.convolution.weight = step.weight.const_data_ptr();
+    step.convolution.weight_sizes = step.weight.sizes().vec();
+    if (step.bias.defined()) step.convolution.bias = step.bias.const_data_ptr<float>();
+    steps_.emplace(put(kStep, convolution.input, node, {}, after), std::move(step));
+  }
+
+  /// Steps that follow each other, with nothing computed in between, become one program.
+  void join_steps() {
+    std::vector<Node*> steps;
+    for (Node* node : std::vector<Node*>(graph_.nodes().begin(), graph_.nodes().end()))
+      if (node->kind() == kStep) {
+        steps.push_back(node);
+      } else if (!is_trivial(node) && node->kind() != prim::ConstantMKLDNNTensor) {
+        make_program(steps);
+        steps.clear();
+      }
+    make_program(steps);
   }
 
   void replace_linear(Node* node, const Followers& after) {
@@ -283,10 +345,47 @@ class Rewriter {
       inputs.push_back(constant("add"));
     else
       add_pointwise(inputs, after.pointwise);
-    put("mkldnn::_linear_pointwise", node->input(0), node, inputs, after);
+    put(c10::Symbol::fromQualString("mkldnn::_linear_pointwise"), node->input(0), node, inputs, after);
   }
 
  private:
+  void make_program(const std::vector<Node*>& nodes) {
+    if (nodes.empty()) return;
+    const auto within = [&](const Node* node) { return std::ranges::find(nodes, node) != nodes.end(); };
+    std::vector<Value*> values;
+    const auto number = [&](const Value* value) {
+      return static_cast<std::size_t>(std::ranges::find(values, value) - values.begin());
+    };
+    for (Node* node : nodes)
+      for (Value* input : node->inputs())
+        if (!within(input->node()) && number(input) == values.size()) values.push_back(input);
+    const std::vector<Value*> inputs = values;
+    std::vector<OneDnnStep> steps;
+    std::vector<std::size_t> outputs;
+    for (Node* node : nodes) {
+      OneDnnStep& step = steps.emplace_back(steps_.at(node).convolution);
+      step.input = number(node->input(0));
+      if (node->inputs().size() > 1) step.added = number(node->input(1));
+      if (std::ranges::any_of(node->output()->uses(), [&](const auto& use) { return !within(use.user); }))
+        outputs.push_back(values.size());
+      values.push_back(node->output());
+    }
+    std::vector<Sizes> sizes;
+    for (const Value* input : inputs) sizes.push_back(expected_sizes(input));
+    const at::ScalarType type = steps_.at(nodes.front()).weight.scalar_type();
+    const auto flowing = type == at::kBFloat16 ? OneDnnType::kBfloat16 : OneDnnType::kFloat;
+    torch::jit::WithInsertPoint at(nodes.back());
+    Node* joined = graph_.insertNode(graph_.create(kProgram, inputs, outputs.size()));
+    joined->ival_(c10::attr::value, IValue::make_capsule(c10::make_intrusive<ProgramHolder>(
+                                        OneDnnProgram(steps, sizes, outputs, flowing), sizes, type)));
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      joined->output(i)->setType(c10::TensorType::get());
+      sizes_.set(joined->output(i), sizes_.of(values[outputs[i]]));
+      values[outputs[i]]->replaceAllUsesWith(joined->output(i));
+    }
+    for (Node* node : std::vector<Node*>(nodes.rbegin(), nodes.rend())) node->destroy();
+  }
+
   /// What flows when as many rows run as the weights are packed for.
   Sizes expected_sizes(const Value* value) const {
     Sizes sizes = sizes_.of(value);
@@ -295,22 +394,19 @@ class Rewriter {
   }
 
   /// Rows first, then what is added to the result, then the rest.
-  void put(const char* name, Value* rows, const Node* layer, std::vector<Value*> inputs, const Followers& after) {
+  Node* put(c10::Symbol kind, Value* rows, const Node* layer, std::vector<Value*> inputs, const Followers& after) {
     if (after.sum) inputs.insert(inputs.begin(), after.sum->input(after.sum->input(0) == layer->output() ? 1 : 0));
     inputs.insert(inputs.begin(), rows);
-    Node* fused = graph_.insertNode(graph_.create(c10::Symbol::fromQualString(name), inputs));
+    Node* fused = graph_.insertNode(graph_.create(kind, inputs));
     fused->output()->setType(c10::TensorType::get());
     fused->setScope(after.last->scope());
     sizes_.set(fused->output(), sizes_.of(after.last->output()));
     after.last->output()->replaceAllUsesWith(fused->output());
+    return fused;
   }
 
   void add_pointwise(std::vector<Value*>& inputs, const Pointwise& pointwise) {
     inputs.insert(inputs.end(), {constant(pointwise.name), scalars(pointwise.scalars), text(pointwise.algorithm)});
-  }
-
-  static std::string activation_of_sum(const Followers& after) {
-    return after.pointwise.name == "none" ? "" : after.pointwise.name;
   }
 
   Value* constant(const IValue& value) { return graph_.insertConstant(value); }
@@ -332,6 +428,7 @@ class Rewriter {
   Graph& graph_;
   KnownSizes& sizes_;
   std::int64_t rows_;
+  std::unordered_map<const Node*, Step> steps_{};
 };
 
 }  // namespace
@@ -347,6 +444,7 @@ void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& tw
   for (const auto& [node, after] : layers)
     is_linear(node, sizes) ? rewriter.replace_linear(node, after) : rewriter.replace_convolution(node, after);
   torch::jit::EliminateDeadCode(graph->block());
+  rewriter.join_steps();
   graph->lint();
 }
 
