@@ -1,19 +1,18 @@
 #include "graft/backbone/onednn_layers.h"
 
 #include <ATen/Functions.h>
-#include <ATen/core/custom_class.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/remove_mutation.h>
-#include <torch/csrc/jit/runtime/custom_operator.h>
-#include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
-#include "graft/backbone/onednn_program.h"
+#include "graft/backbone/known_sizes.h"
+#include "graft/backbone/onednn_nodes.h"
 
 namespace graft::graph {
 namespace {
@@ -21,88 +20,6 @@ namespace {
 namespace prim = c10::prim;
 using c10::IValue;
 using torch::jit::toIValue;
-using Sizes = std::vector<std::int64_t>;
-
-const c10::Symbol kStep = c10::Symbol::fromQualString("graft::onednn_step"),
-                  kProgram = c10::Symbol::fromQualString("graft::onednn_program");
-
-/// What a node that runs a program keeps of it in an attribute.
-struct ProgramHolder : torch::jit::CustomClassHolder {
-  ProgramHolder(OneDnnProgram compiled, std::vector<Sizes> sizes, at::ScalarType flowing)
-      : program(std::move(compiled)), input_sizes(std::move(sizes)), type(flowing) {}
-
-  std::vector<at::Tensor> run(at::ArrayRef<IValue> values) const {
-    std::vector<at::Tensor> kept, results;
-    std::vector<const void*> inputs;
-    std::vector<void*> outputs;
-    for (std::size_t i = 0; i < input_sizes.size(); ++i) {
-      const at::Tensor& given = values[i].toTensor();
-      TORCH_CHECK(given.sizes() == input_sizes[i] && given.scalar_type() == type, "compiled for ", input_sizes[i],
-                  " of ", type, ", given ", given.sizes(), " of ", given.scalar_type());
-      inputs.push_back(kept.emplace_back(given.contiguous(at::MemoryFormat::ChannelsLast)).const_data_ptr());
-    }
-    for (const Sizes& sizes : program.output_sizes())
-      outputs.push_back(
-          results.emplace_back(at::empty(sizes, at::TensorOptions(type), at::MemoryFormat::ChannelsLast)).data_ptr());
-    program.run(inputs, outputs);
-    return results;
-  }
-
-  OneDnnProgram program;
-  std::vector<Sizes> input_sizes;
-  at::ScalarType type;
-};
-
-torch::jit::Operation run_program(const Node* node) {
-  const auto holder = node->ival(c10::attr::value).toCapsule();
-  return [holder, inputs = node->inputs().size()](torch::jit::Stack& stack) {
-    auto results = static_cast<const ProgramHolder&>(*holder).run(torch::jit::last(stack, inputs));
-    torch::jit::drop(stack, inputs);
-    for (auto& result : results) stack.emplace_back(std::move(result));
-  };
-}
-
-torch::jit::Operation refuse(const Node* node) {
-  return [kind = node->kind()](torch::jit::Stack&) { TORCH_CHECK(false, kind.toQualString(), " is in no program"); };
-}
-
-/// Programs are said to have side effects: LibTorch merges nodes without them that are equal, and cannot compare
-/// programs.
-[[maybe_unused]] const torch::jit::RegisterOperators kOperators(
-    {std::optional(torch::jit::Operator(kProgram, run_program, c10::AliasAnalysisKind::CONSERVATIVE)),
-     std::optional(torch::jit::Operator(kStep, refuse, c10::AliasAnalysisKind::PURE_FUNCTION))});
-
-/// The sizes of every tensor that a layer takes or gives, as one run on two rows shows them: on one, what is broadcast
-/// over rows would look as if it were not.
-class KnownSizes {
- public:
-  KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack stack) {
-    std::vector<Value*> values;
-    for (Node* node : graph->nodes())
-      for (Value* value : node->outputs())
-        if (is_tensor(value) && node->kind() != prim::Constant) values.push_back(value);
-    for (Value* value : graph->inputs())
-      if (is_tensor(value)) values.push_back(value);
-    const std::size_t before = graph->outputs().size();
-    for (Value* value : values) graph->registerOutput(value);
-    torch::jit::GraphExecutor(graph->copy(), "sizes").run(stack);
-    while (graph->outputs().size() > before) graph->eraseOutput(graph->outputs().size() - 1);
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (const IValue& found = stack[before + i]; found.isTensor() && found.toTensor().defined())
-        sizes_[values[i]] = found.toTensor().sizes().vec();
-  }
-
-  /// Empty for a value that was not there.
-  const Sizes& of(const Value* value) const {
-    static const Sizes kNone;
-    const auto found = sizes_.find(value);
-    return found == sizes_.end() ? kNone : found->second;
-  }
-  void set(const Value* value, Sizes sizes) { sizes_[value] = std::move(sizes); }
-
- private:
-  std::unordered_map<const Value*, Sizes> sizes_;
-};
 
 std::optional<double> number(const Value* value) {
   const auto constant = toIValue(value);
@@ -230,6 +147,30 @@ std::optional<Convolution> read_convolution(const Node* node, const KnownSizes& 
   return convolution;
 }
 
+/// The windows of a pooling layer. Not those that it rounds up to more than fit.
+std::optional<OneDnnStep> read_pool(const Node* node, const KnownSizes& sizes) {
+  const std::string_view kind = node->kind().toQualString();
+  const bool largest = kind == "aten::max_pool2d";
+  if (!largest && kind != "aten::avg_pool2d") return std::nullopt;
+  const Sizes &in = sizes.of(node->input(0)), &out = sizes.of(node->output());
+  auto kernel = int_list(node->input(1)), stride = int_list(node->input(2)), padding = int_list(node->input(3));
+  if (!kernel || !stride || !padding || in.size() != 4) return std::nullopt;
+  if (stride->empty()) stride = kernel;
+  for (Sizes* pair : {&*kernel, &*stride, &*padding})
+    if (pair->size() == 1) pair->push_back(pair->front());
+  OneDnnStep::Kind how = OneDnnStep::Kind::kMaxPool;
+  if (largest) {
+    const auto dilation = int_list(node->input(4));
+    if (!dilation || std::ranges::any_of(*dilation, [](auto step) { return step != 1; })) return std::nullopt;
+  } else {
+    const auto counts_padding = toIValue(node->input(5)), divisor = toIValue(node->input(6));
+    if (!counts_padding || !divisor || !divisor->isNone()) return std::nullopt;
+    how = counts_padding->toBool() ? OneDnnStep::Kind::kPaddedAveragePool : OneDnnStep::Kind::kAveragePool;
+  }
+  OneDnnStep step{.kind = how, .outputs = in[1], .kernel = *kernel, .stride = *stride, .padding = *padding};
+  return result_sizes(step, in) == out ? std::optional(step) : std::nullopt;
+}
+
 /// What a layer's result goes into that oneDNN computes with it.
 struct Followers {
   Node* last;             ///< whose result the layer gives in the end
@@ -292,45 +233,34 @@ class FollowerSearch {
   std::unordered_set<const Node*> taken_;
 };
 
-/// A step, and the tensors that it points into.
-struct Step {
-  at::Tensor weight, bias;
-  OneDnnStep convolution;
-};
-
 class Rewriter {
  public:
-  Rewriter(Graph& graph, KnownSizes& sizes, std::int64_t rows) : graph_(graph), sizes_(sizes), rows_(rows) {}
+  Rewriter(Graph& graph, KnownSizes& sizes, at::ScalarType type)
+      : graph_(graph), sizes_(sizes), nodes_(graph, sizes, type) {}
 
-  /// Leaves a step without a program: join_steps() makes programs of them.
   void replace_convolution(Node* node, const Followers& after) {
     const Convolution convolution = read_convolution(node, sizes_).value();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
     const IValue bias = toIValue(convolution.bias).value();
-    Step step{.weight = convolution.weight.contiguous(),
-              .bias = bias.isNone() ? at::Tensor() : bias.toTensor().to(at::kFloat).contiguous(),
-              .convolution = {.stride = convolution.stride,
-                              .padding = convolution.padding,
-                              .dilation = convolution.dilation,
-                              .groups = convolution.groups,
-                              .pointwise = after.pointwise}};
-    step.convolution.weight = step.weight.const_data_ptr();
-    step.convolution.weight_sizes = step.weight.sizes().vec();
-    if (step.bias.defined()) step.convolution.bias = step.bias.const_data_ptr<float>();
-    steps_.emplace(put(kStep, convolution.input, node, {}, after), std::move(step));
+    OneDnnLayer layer{.step = {.kind = OneDnnStep::Kind::kConvolution,
+                               .outputs = convolution.weight.size(0),
+                               .groups = convolution.groups,
+                               .kernel = {convolution.weight.size(2), convolution.weight.size(3)},
+                               .stride = convolution.stride,
+                               .padding = convolution.padding,
+                               .dilation = convolution.dilation,
+                               .pointwise = after.pointwise},
+                      .weight = convolution.weight.contiguous(),
+                      .bias = bias.isNone() ? at::Tensor() : bias.toTensor().to(at::kFloat).contiguous()};
+    layer.step.weight = layer.weight.const_data_ptr();
+    if (layer.bias.defined()) layer.step.bias = layer.bias.const_data_ptr<float>();
+    nodes_.describe(put(OneDnnNodes::layer_kind(), convolution.input, node, {}, after), std::move(layer));
   }
 
-  /// Steps that follow each other, with nothing computed in between, become one program.
-  void join_steps() {
-    std::vector<Node*> steps;
-    for (Node* node : std::vector<Node*>(graph_.nodes().begin(), graph_.nodes().end()))
-      if (node->kind() == kStep) {
-        steps.push_back(node);
-      } else if (!is_trivial(node) && node->kind() != prim::ConstantMKLDNNTensor) {
-        make_program(steps);
-        steps.clear();
-      }
-    make_program(steps);
+  void replace_pool(Node* node) {
+    torch::jit::WithInsertPoint at(node);
+    OneDnnLayer layer{.step = read_pool(node, sizes_).value()};
+    nodes_.describe(put(OneDnnNodes::layer_kind(), node->input(0), node, {}, {.last = node}), std::move(layer));
   }
 
   void replace_linear(Node* node, const Followers& after) {
@@ -338,7 +268,7 @@ class Rewriter {
                                      .findSchemaOrThrow("mkldnn::_reorder_linear_weight", "")
                                      .typed<at::Tensor(const at::Tensor&, std::optional<std::int64_t>)>();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
-    const Sizes rows = expected_sizes(node->input(0));
+    const Sizes rows = sizes_.expected(node->input(0));
     const std::int64_t count = c10::multiply_integers(rows.begin(), rows.end() - 1);
     std::vector<Value*> inputs{packed(kReorder.call(*weights_of(node->input(1)), count)), node->input(2)};
     if (after.sum)
@@ -348,51 +278,9 @@ class Rewriter {
     put(c10::Symbol::fromQualString("mkldnn::_linear_pointwise"), node->input(0), node, inputs, after);
   }
 
+  void join_layers() { nodes_.join(); }
+
  private:
-  void make_program(const std::vector<Node*>& nodes) {
-    if (nodes.empty()) return;
-    const auto within = [&](const Node* node) { return std::ranges::find(nodes, node) != nodes.end(); };
-    std::vector<Value*> values;
-    const auto number = [&](const Value* value) {
-      return static_cast<std::size_t>(std::ranges::find(values, value) - values.begin());
-    };
-    for (Node* node : nodes)
-      for (Value* input : node->inputs())
-        if (!within(input->node()) && number(input) == values.size()) values.push_back(input);
-    const std::vector<Value*> inputs = values;
-    std::vector<OneDnnStep> steps;
-    std::vector<std::size_t> outputs;
-    for (Node* node : nodes) {
-      OneDnnStep& step = steps.emplace_back(steps_.at(node).convolution);
-      step.input = number(node->input(0));
-      if (node->inputs().size() > 1) step.added = number(node->input(1));
-      if (std::ranges::any_of(node->output()->uses(), [&](const auto& use) { return !within(use.user); }))
-        outputs.push_back(values.size());
-      values.push_back(node->output());
-    }
-    std::vector<Sizes> sizes;
-    for (const Value* input : inputs) sizes.push_back(expected_sizes(input));
-    const at::ScalarType type = steps_.at(nodes.front()).weight.scalar_type();
-    const auto flowing = type == at::kBFloat16 ? OneDnnType::kBfloat16 : OneDnnType::kFloat;
-    torch::jit::WithInsertPoint at(nodes.back());
-    Node* joined = graph_.insertNode(graph_.create(kProgram, inputs, outputs.size()));
-    joined->ival_(c10::attr::value, IValue::make_capsule(c10::make_intrusive<ProgramHolder>(
-                                        OneDnnProgram(steps, sizes, outputs, flowing), sizes, type)));
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      joined->output(i)->setType(c10::TensorType::get());
-      sizes_.set(joined->output(i), sizes_.of(values[outputs[i]]));
-      values[outputs[i]]->replaceAllUsesWith(joined->output(i));
-    }
-    for (Node* node : std::vector<Node*>(nodes.rbegin(), nodes.rend())) node->destroy();
-  }
-
-  /// What flows when as many rows run as the weights are packed for.
-  Sizes expected_sizes(const Value* value) const {
-    Sizes sizes = sizes_.of(value);
-    sizes[0] = std::max<std::int64_t>(1, sizes[0] * rows_ / 2);
-    return sizes;
-  }
-
   /// Rows first, then what is added to the result, then the rest.
   Node* put(c10::Symbol kind, Value* rows, const Node* layer, std::vector<Value*> inputs, const Followers& after) {
     if (after.sum) inputs.insert(inputs.begin(), after.sum->input(after.sum->input(0) == layer->output() ? 1 : 0));
@@ -400,7 +288,7 @@ class Rewriter {
     Node* fused = graph_.insertNode(graph_.create(kind, inputs));
     fused->output()->setType(c10::TensorType::get());
     fused->setScope(after.last->scope());
-    sizes_.set(fused->output(), sizes_.of(after.last->output()));
+    sizes_.set_as(fused->output(), after.last->output());
     after.last->output()->replaceAllUsesWith(fused->output());
     return fused;
   }
@@ -427,24 +315,28 @@ class Rewriter {
 
   Graph& graph_;
   KnownSizes& sizes_;
-  std::int64_t rows_;
-  std::unordered_map<const Node*, Step> steps_{};
+  OneDnnNodes nodes_;
 };
 
 }  // namespace
 
 void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& two_rows, std::int64_t rows) {
   torch::jit::RemoveTensorMutation(graph);
-  KnownSizes sizes(graph, two_rows);
-  std::vector<std::pair<Node*, Followers>> layers;
+  KnownSizes sizes(graph, two_rows, rows);
   FollowerSearch search(graph, sizes);
-  for (Node* node : std::vector<Node*>(graph->nodes().begin(), graph->nodes().end()))
-    if (is_convolution(node, sizes) || is_linear(node, sizes)) layers.emplace_back(node, search.of(node));
-  Rewriter rewriter(*graph, sizes, rows);
-  for (const auto& [node, after] : layers)
-    is_linear(node, sizes) ? rewriter.replace_linear(node, after) : rewriter.replace_convolution(node, after);
+  Rewriter rewriter(*graph, sizes, two_rows.back().toTensor().scalar_type());
+  std::vector<std::function<void()>> changes;
+  for (Node* node : std::vector<Node*>(graph->nodes().begin(), graph->nodes().end()))  // search.of() moves some
+    if (is_convolution(node, sizes))
+      changes.emplace_back([&, node, after = search.of(node)] { rewriter.replace_convolution(node, after); });
+    else if (is_linear(node, sizes))
+      changes.emplace_back([&, node, after = search.of(node)] { rewriter.replace_linear(node, after); });
+    else if (read_pool(node, sizes))
+      changes.emplace_back([&, node] { rewriter.replace_pool(node); });
+  for (const auto& change : changes) change();
   torch::jit::EliminateDeadCode(graph->block());
-  rewriter.join_steps();
+
+  rewriter.join_layers();
   graph->lint();
 }
 

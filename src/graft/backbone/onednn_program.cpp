@@ -21,7 +21,6 @@ namespace {
 using dnnl::memory;
 using Sizes = OneDnnProgram::Sizes;
 using Kind = dnnl::algorithm;
-using Description = dnnl::convolution_forward::primitive_desc;
 using Arguments = std::unordered_map<int, memory>;
 
 constexpr std::size_t kUsualCache = std::size_t{1} << 20;  // bytes, where the system does not tell
@@ -91,79 +90,115 @@ memory::desc maps(Sizes sizes, std::int64_t rows, OneDnnType type) {
   return {sizes, type_of(type), memory::format_tag::nhwc};
 }
 
-Sizes result_sizes(const OneDnnStep& step, const Sizes& input) {
-  Sizes sizes{input[0], step.weight_sizes[0]};
-  for (std::size_t i = 0; i < 2; ++i) {
-    const std::int64_t reach = step.dilation[i] * (step.weight_sizes[i + 2] - 1) + 1;
-    sizes.push_back((input[i + 2] + 2 * step.padding[i] - reach) / step.stride[i] + 1);
-  }
-  return sizes;
+/// Compiled for what it reads and gives.
+struct Step {
+  dnnl::primitive primitive{};
+  Arguments constants{};    ///< weights and bias
+  std::size_t scratch = 0;  ///< bytes
+};
+
+template <typename Description>
+Step compiled(const Description& description) {
+  return {dnnl::primitive(description.get()), {}, description.scratchpad_desc().get_size()};
 }
 
-/// [groups, outputs / groups, inputs / groups, height, width] where there are groups.
-Sizes grouped_sizes(const OneDnnStep& step) {
-  Sizes sizes = step.weight_sizes;
-  if (step.groups > 1) {
-    sizes[0] /= step.groups;
-    sizes.insert(sizes.begin(), step.groups);
-  }
-  return sizes;
-}
+/// Maps that flow in and out.
+struct Ends {
+  memory::desc input, result;
+};
 
-Description describe(const OneDnnStep& step, const memory::desc& input, const memory::desc& result, OneDnnType type) {
+dnnl::primitive_attr attributes_of(const OneDnnStep& step) {
   dnnl::post_ops after;
   if (step.added) after.append_sum();
   append(after, step.pointwise);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(after);
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const memory::desc weight(grouped_sizes(step), type_of(type), memory::format_tag::any);
-  const memory::desc bias =
-      step.bias ? memory::desc({step.weight_sizes[0]}, memory::data_type::f32, memory::format_tag::x) : memory::desc();
-  const Sizes gaps{step.dilation[0] - 1, step.dilation[1] - 1};
-  constexpr auto kMode = dnnl::prop_kind::forward_inference;
-  constexpr auto kMethod = Kind::convolution_direct;
-#if DNNL_VERSION_MAJOR >= 3
-  return {cpu(),  kMode,       kMethod, input,        weight,       bias,
-          result, step.stride, gaps,    step.padding, step.padding, attributes};
-#else
-  return {
-      {kMode, kMethod, input, weight, bias, result, step.stride, gaps, step.padding, step.padding}, attributes, cpu()};
-#endif
+  return attributes;
 }
 
 /// Weights in the layout that oneDNN asks for.
-memory packed(const OneDnnStep& step, const memory::desc& wanted, OneDnnType type) {
-  const auto tag = step.groups > 1 ? memory::format_tag::goihw : memory::format_tag::oihw;
-  memory from({grouped_sizes(step), type_of(type), tag}, cpu(), const_cast<void*>(step.weight));
-  memory to(wanted, cpu());
+memory packed(const void* weight, const memory::desc& plain, const memory::desc& wanted) {
+  memory from(plain, cpu(), const_cast<void*>(weight)), to(wanted, cpu());
   dnnl::stream stream(cpu());
   dnnl::reorder(from, to).execute(stream, from, to);
   stream.wait();
   return to;
 }
 
+Step convolution(const OneDnnStep& step, const Ends& ends) {
+  using Tag = memory::format_tag;
+  const std::int64_t inputs = ends.input.dims()[1], groups = step.groups;
+  Sizes sizes{step.outputs / groups, inputs / groups, step.kernel[0], step.kernel[1]};
+  if (groups > 1) sizes.insert(sizes.begin(), groups);
+  const auto type = ends.input.data_type();
+  const memory::desc weight(sizes, type, Tag::any);
+  const memory::desc bias = step.bias ? memory::desc({step.outputs}, memory::data_type::f32, Tag::x) : memory::desc();
+  const Sizes gaps{step.dilation[0] - 1, step.dilation[1] - 1};
+  constexpr auto kMode = dnnl::prop_kind::forward_inference;
+  constexpr auto kMethod = Kind::convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::convolution_forward::primitive_desc description(cpu(), kMode, kMethod, ends.input, weight, bias,
+                                                              ends.result, step.stride, gaps, step.padding,
+                                                              step.padding, attributes_of(step));
+#else
+  const dnnl::convolution_forward::primitive_desc description(
+      {kMode, kMethod, ends.input, weight, bias, ends.result, step.stride, gaps, step.padding, step.padding},
+      attributes_of(step), cpu());
+#endif
+  Step found = compiled(description);
+  found.constants.emplace(DNNL_ARG_WEIGHTS, packed(step.weight, {sizes, type, groups > 1 ? Tag::goihw : Tag::oihw},
+                                                   description.weights_desc()));
+  if (step.bias) {
+    memory copy(bias, cpu());
+    std::memcpy(copy.get_data_handle(), step.bias, bias.get_size());
+    found.constants.emplace(DNNL_ARG_BIAS, copy);
+  }
+  return found;
+}
+
+template <Kind kMethod>
+Step pool(const OneDnnStep& step, const Ends& ends) {
+  constexpr auto kMode = dnnl::prop_kind::forward_inference;
+#if DNNL_VERSION_MAJOR >= 3
+  return compiled(dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input, ends.result, step.stride,
+                                                        step.kernel, {0, 0}, step.padding, step.padding,
+                                                        attributes_of(step)));
+#else
+  return compiled(dnnl::pooling_forward::primitive_desc(
+      {kMode, kMethod, ends.input, ends.result, step.stride, step.kernel, step.padding, step.padding},
+      attributes_of(step), cpu()));
+#endif
+}
+
+/// In the order of OneDnnStep::Kind.
+constexpr std::array kKinds{convolution, pool<Kind::pooling_max>, pool<Kind::pooling_avg_exclude_padding>,
+                            pool<Kind::pooling_avg_include_padding>};
+
+Step compile(const OneDnnStep& step, const Ends& ends) {
+  return kKinds[static_cast<std::size_t>(step.kind)](step, ends);
+}
+
 memory bytes_of_memory(std::size_t count) {
   return {{{static_cast<memory::dim>(count)}, memory::data_type::u8, memory::format_tag::x}, cpu()};
 }
 
-/// A convolution, compiled.
-struct Step {
-  dnnl::primitive primitive;
-  Arguments constants{};  ///< weights and bias
-  std::size_t scratch;    ///< bytes
-
-  Step(const OneDnnStep& step, const Description& description, OneDnnType type)
-      : primitive(dnnl::convolution_forward(description)), scratch(description.scratchpad_desc().get_size()) {
-    constants.emplace(DNNL_ARG_WEIGHTS, packed(step, description.weights_desc(), type));
-    if (!step.bias) return;
-    memory bias(description.bias_desc(), cpu());
-    std::memcpy(bias.get_data_handle(), step.bias, bias.get_desc().get_size());
-    constants.emplace(DNNL_ARG_BIAS, bias);
-  }
-};
-
 }  // namespace
+
+OneDnnStep::Sizes result_sizes(const OneDnnStep& step, const OneDnnStep::Sizes& input) {
+  Sizes sizes{input[0], step.outputs};
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::int64_t reach = step.dilation[i] * (step.kernel[i] - 1) + 1;
+    sizes.push_back((input[i + 2] + 2 * step.padding[i] - reach) / step.stride[i] + 1);
+  }
+  return sizes;
+}
+
+std::int64_t OneDnnProgram::rows_at_once(std::size_t bytes_a_row, std::int64_t rows) {
+  std::int64_t found = std::clamp<std::int64_t>(static_cast<std::int64_t>(cache_size() / bytes_a_row), 1, rows);
+  while (rows % found != 0) --found;
+  return found;
+}
 
 class OneDnnProgram::Compiled {
  public:
@@ -175,15 +210,13 @@ class OneDnnProgram::Compiled {
       reads.push_back({step.input, step.added});
       sizes_.push_back(result_sizes(step, sizes_.at(step.input)));
     }
-    rows_ = rows_at_once(reads);
+    rows_ = rows_for_the_largest(reads);
     std::vector<std::size_t> bytes;
     for (std::size_t value = 0; value < sizes_.size(); ++value) bytes.push_back(bytes_of(value, rows_));
     places_ = place_values(reads, bytes, outputs);
     for (std::size_t i = 0; i < steps.size(); ++i)
-      steps_.emplace_back(
-          steps[i],
-          describe(steps[i], maps(sizes_[steps[i].input], rows_, type), maps(sizes_[inputs_ + i], rows_, type), type),
-          type);
+      steps_.push_back(
+          compile(steps[i], {maps(sizes_[steps[i].input], rows_, type), maps(sizes_[inputs_ + i], rows_, type)}));
     reads_ = std::move(reads);
     for (const std::size_t output : outputs) output_sizes_.push_back(sizes_[output]);
   }
@@ -215,14 +248,11 @@ class OneDnnProgram::Compiled {
     return static_cast<std::size_t>(numbers) * (type_ == OneDnnType::kBfloat16 ? 2 : 4);
   }
 
-  /// So many that what the largest step reads and writes fits the cache.
-  std::int64_t rows_at_once(const std::vector<StepReads>& reads) const {
+  std::int64_t rows_for_the_largest(const std::vector<StepReads>& reads) const {
     std::size_t largest = 0;
     for (std::size_t i = 0; i < reads.size(); ++i)
       largest = std::max(largest, bytes_of(reads[i].input, 1) + bytes_of(inputs_ + i, 1));
-    std::int64_t rows = std::clamp<std::int64_t>(static_cast<std::int64_t>(cache_size() / largest), 1, sizes_[0][0]);
-    while (sizes_[0][0] % rows != 0) --rows;
-    return rows;
+    return rows_at_once(largest, sizes_[0][0]);
   }
 
   std::unique_ptr<Workspace> take_workspace() const {

@@ -15,26 +15,37 @@ struct Pointwise {
   std::string algorithm{};  ///< of a gelu: "none" or "tanh"
 };
 
-/// A convolution of maps, and what is done to its result before it is written.
+/// A layer of maps, and what is done to its result before it is written.
 struct OneDnnStep {
-  std::size_t input = 0;                                      ///< the value that it reads
-  std::optional<std::size_t> added{};                         ///< a value of the result's sizes that is added to it
-  const void* weight = nullptr;                               ///< dense, of the type that flows
-  std::vector<std::int64_t> weight_sizes{};                   ///< [outputs, inputs / groups, height, width]
-  const float* bias = nullptr;                                ///< of each output; null where there is none
-  std::vector<std::int64_t> stride{}, padding{}, dilation{};  ///< down, across
+  using Sizes = std::vector<std::int64_t>;
+  enum class Kind { kConvolution, kMaxPool, kAveragePool, kPaddedAveragePool };  ///< the last counts its padding
+
+  Kind kind = Kind::kConvolution;
+  std::size_t input = 0;               ///< the value that it reads
+  std::optional<std::size_t> added{};  ///< a value of the result's sizes that is added to a convolution's result
+  std::int64_t outputs = 0;            ///< channels
   std::int64_t groups = 1;
-  Pointwise pointwise{};  ///< comes last
+  Sizes kernel{}, stride{}, padding{}, dilation{1, 1};  ///< down, across
+  const void* weight = nullptr;  ///< [outputs, inputs / groups, height, width], dense, of the type that flows
+  const float* bias = nullptr;   ///< [outputs]; null where there is none
+  Pointwise pointwise{};         ///< comes last
 };
+
+/// What a step gives for an input [n, channels, height, width].
+OneDnnStep::Sizes result_sizes(const OneDnnStep& step, const OneDnnStep::Sizes& input);
 
 enum class OneDnnType { kFloat, kBfloat16 };
 
-/// Convolutions that oneDNN computes one after the other, without LibTorch in between: on a few rows at a time, as many
+/// Layers that oneDNN computes one after the other, without LibTorch in between: on a few rows at a time, as many
 /// as keep what flows from one to the next in the processor's cache. Values are numbered: the program's inputs first,
 /// then the result of each step. Knows nothing of LibTorch, which carries a oneDNN of its own and its headers.
 class OneDnnProgram {
  public:
-  using Sizes = std::vector<std::int64_t>;
+  using Sizes = OneDnnStep::Sizes;
+
+  /// How many of `rows` to compute at once, a divisor of them: so many that what a step reads and writes fits the
+  /// cache.
+  static std::int64_t rows_at_once(std::size_t bytes_a_row, std::int64_t rows);
 
   /// Packs the weights and compiles.
   /// @param inputs  sizes [n, channels, height, width] of what goes in, the same n in all

@@ -1,0 +1,38 @@
+#include "graft/backbone/known_sizes.h"
+
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include <algorithm>
+
+namespace graft::graph {
+
+KnownSizes::KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack two_rows, std::int64_t rows)
+    : rows_(rows) {
+  std::vector<Value*> values;
+  for (Node* node : graph->nodes())
+    for (Value* value : node->outputs())
+      if (is_tensor(value) && node->kind() != c10::prim::Constant) values.push_back(value);
+  for (Value* value : graph->inputs())
+    if (is_tensor(value)) values.push_back(value);
+  const std::size_t before = graph->outputs().size();
+  for (Value* value : values) graph->registerOutput(value);
+  torch::jit::GraphExecutor(graph->copy(), "sizes").run(two_rows);
+  while (graph->outputs().size() > before) graph->eraseOutput(graph->outputs().size() - 1);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (const c10::IValue& found = two_rows[before + i]; found.isTensor() && found.toTensor().defined())
+      sizes_[values[i]] = found.toTensor().sizes().vec();
+}
+
+const Sizes& KnownSizes::of(const Value* value) const {
+  static const Sizes kNone;
+  const auto found = sizes_.find(value);
+  return found == sizes_.end() ? kNone : found->second;
+}
+
+Sizes KnownSizes::expected(const Value* value) const {
+  Sizes sizes = of(value);
+  sizes.at(0) = std::max<std::int64_t>(1, sizes[0] * rows_ / 2);
+  return sizes;
+}
+
+}  // namespace graft::graph

@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "graft/backbone/graph.h"
+
+namespace graft::graph {
+
+using Sizes = std::vector<std::int64_t>;
+
+/// The sizes of every tensor that a graph's nodes take or give, as one run on two rows shows them: on one, what is
+/// broadcast over rows would look as if it were not.
+class KnownSizes {
+ public:
+  /// @param two_rows  the graph's inputs, two rows among them
+  /// @param rows  that will run as a rule
+  KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack two_rows, std::int64_t rows);
+
+  /// On two rows; empty for a value that was not there.
+  const Sizes& of(const Value* value) const;
+  /// On as many rows as will run.
+  Sizes expected(const Value* value) const;
+  /// `value` stands for `other` from now on.
+  void set_as(const Value* value, const Value* other) { sizes_[value] = Sizes(of(other)); }
+
+ private:
+  std::int64_t rows_;
+  std::unordered_map<const Value*, Sizes> sizes_;
+};
+
+}  // namespace graft::graph

@@ -1,0 +1,149 @@
+#include "graft/backbone/onednn_nodes.h"
+
+#include <ATen/Functions.h>
+#include <ATen/core/custom_class.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/runtime/custom_operator.h>
+
+#include <algorithm>
+
+namespace graft::graph {
+namespace {
+
+using c10::IValue;
+
+const c10::Symbol kLayer = c10::Symbol::fromQualString("graft::onednn_layer"),
+                  kProgram = c10::Symbol::fromQualString("graft::onednn_program");
+
+/// What a node that runs a program keeps of it in an attribute.
+struct ProgramHolder : torch::jit::CustomClassHolder {
+  ProgramHolder(OneDnnProgram compiled, std::vector<Sizes> sizes, at::ScalarType flowing)
+      : program(std::move(compiled)), input_sizes(std::move(sizes)), type(flowing) {}
+
+  std::vector<at::Tensor> run(at::ArrayRef<IValue> values) const {
+    std::vector<at::Tensor> kept, results;
+    std::vector<const void*> inputs;
+    std::vector<void*> outputs;
+    for (std::size_t i = 0; i < input_sizes.size(); ++i) {
+      const at::Tensor& given = values[i].toTensor();
+      TORCH_CHECK(given.sizes() == input_sizes[i] && given.scalar_type() == type, "compiled for ", input_sizes[i],
+                  " of ", type, ", given ", given.sizes(), " of ", given.scalar_type());
+      inputs.push_back(kept.emplace_back(given.contiguous(at::MemoryFormat::ChannelsLast)).const_data_ptr());
+    }
+    for (const Sizes& sizes : program.output_sizes())
+      outputs.push_back(
+          results.emplace_back(at::empty(sizes, at::TensorOptions(type), at::MemoryFormat::ChannelsLast)).data_ptr());
+    program.run(inputs, outputs);
+    return results;
+  }
+
+  OneDnnProgram program;
+  std::vector<Sizes> input_sizes;
+  at::ScalarType type;
+};
+
+torch::jit::Operation run_program(const Node* node) {
+  const auto holder = node->ival(c10::attr::value).toCapsule();
+  return [holder, inputs = node->inputs().size()](torch::jit::Stack& stack) {
+    auto results = static_cast<const ProgramHolder&>(*holder).run(torch::jit::last(stack, inputs));
+    torch::jit::drop(stack, inputs);
+    for (auto& result : results) stack.emplace_back(std::move(result));
+  };
+}
+
+torch::jit::Operation refuse(const Node* node) {
+  return [kind = node->kind()](torch::jit::Stack&) { TORCH_CHECK(false, kind.toQualString(), " is in no program"); };
+}
+
+/// Programs are said to have side effects: LibTorch merges nodes without them that are equal, and cannot compare
+/// programs.
+[[maybe_unused]] const torch::jit::RegisterOperators kOperators(
+    {std::optional(torch::jit::Operator(kProgram, run_program, c10::AliasAnalysisKind::CONSERVATIVE)),
+     std::optional(torch::jit::Operator(kLayer, refuse, c10::AliasAnalysisKind::PURE_FUNCTION))});
+
+template <typename T>
+std::size_t position(const std::vector<T>& all, const T& one) {
+  return static_cast<std::size_t>(std::ranges::find(all, one) - all.begin());
+}
+
+}  // namespace
+
+c10::Symbol OneDnnNodes::layer_kind() { return kLayer; }
+
+void OneDnnNodes::join() {
+  std::vector<Node*> run;
+  const auto flush = [&] {
+    for (const auto& part : parts_by_rows(run)) replace_by_program(part);
+    run.clear();
+  };
+  for (Node* node : std::vector<Node*>(graph_.nodes().begin(), graph_.nodes().end()))
+    if (node->kind() == kLayer)
+      run.push_back(node);
+    else if (!is_trivial(node) && node->kind() != c10::prim::ConstantMKLDNNTensor)
+      flush();
+  flush();
+}
+
+std::int64_t OneDnnNodes::rows_at_once(const Node* node) const {
+  const Sizes in = sizes_.expected(node->input(0)), out = sizes_.expected(node->output());
+  const auto numbers =
+      c10::multiply_integers(in.begin() + 1, in.end()) + c10::multiply_integers(out.begin() + 1, out.end());
+  return OneDnnProgram::rows_at_once(static_cast<std::size_t>(numbers) * c10::elementSize(type_), in[0]);
+}
+
+/// A part ends only where nothing but its last result is read behind it: between the blocks of a network.
+std::vector<std::vector<Node*>> OneDnnNodes::parts_by_rows(const std::vector<Node*>& nodes) const {
+  std::vector<std::vector<Node*>> parts;
+  std::int64_t rows_of_last = 0;
+  std::size_t begin = 0, read_until = 0;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const auto& use : nodes[i]->output()->uses())
+      if (const std::size_t reader = position(nodes, use.user); reader < nodes.size() && reader != i + 1)
+        read_until = std::max(read_until, reader);
+    const bool last_value_alone = read_until <= i;
+    if (!last_value_alone && i + 1 < nodes.size()) continue;
+    const std::vector<Node*> block(nodes.begin() + static_cast<std::ptrdiff_t>(begin),
+                                   nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    begin = i + 1;
+    std::int64_t rows = rows_at_once(block.front());
+    for (const Node* node : block) rows = std::min(rows, rows_at_once(node));
+    if (rows != rows_of_last) parts.emplace_back();
+    rows_of_last = rows;
+    parts.back().insert(parts.back().end(), block.begin(), block.end());
+  }
+  return parts;
+}
+
+void OneDnnNodes::replace_by_program(const std::vector<Node*>& nodes) {
+  std::vector<Value*> values;
+  for (Node* node : nodes)
+    for (Value* input : node->inputs())
+      if (position(nodes, input->node()) == nodes.size() && position(values, input) == values.size())
+        values.push_back(input);
+  const std::vector<Value*> inputs = values;
+  std::vector<OneDnnStep> steps;
+  std::vector<std::size_t> outputs;
+  for (Node* node : nodes) {
+    OneDnnStep& step = steps.emplace_back(layers_.at(node).step);
+    step.input = position(values, node->input(0));
+    if (node->inputs().size() > 1) step.added = position(values, node->input(1));
+    const auto outside = [&](const auto& use) { return position(nodes, use.user) == nodes.size(); };
+    if (std::ranges::any_of(node->output()->uses(), outside)) outputs.push_back(values.size());
+    values.push_back(node->output());
+  }
+  std::vector<Sizes> sizes;
+  for (const Value* input : inputs) sizes.push_back(sizes_.expected(input));
+  OneDnnProgram program(steps, sizes, outputs, type_ == at::kBFloat16 ? OneDnnType::kBfloat16 : OneDnnType::kFloat);
+  torch::jit::WithInsertPoint at(nodes.back());
+  Node* joined = graph_.insertNode(graph_.create(kProgram, inputs, outputs.size()));
+  joined->ival_(c10::attr::value,
+                IValue::make_capsule(c10::make_intrusive<ProgramHolder>(std::move(program), std::move(sizes), type_)));
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    joined->output(i)->setType(c10::TensorType::get());
+    sizes_.set_as(joined->output(i), values[outputs[i]]);
+    values[outputs[i]]->replaceAllUsesWith(joined->output(i));
+  }
+  for (Node* node : std::vector<Node*>(nodes.rbegin(), nodes.rend())) node->destroy();
+}
+
+}  // namespace graft::graph
