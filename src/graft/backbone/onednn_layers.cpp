@@ -105,12 +105,11 @@ struct Convolution {
   Value* input;
   at::Tensor weight;
   Value* bias;
-  Sizes padding, stride, dilation;
+  Sizes padding, padding_behind, stride, dilation;
   std::int64_t groups;
 };
 
-/// Padding [left, right, top, bottom] with zeros goes into the convolution that reads it. Where the sides differ, the
-/// kernel grows by zeros on the sides that have less.
+/// Padding [left, right, top, bottom] with zeros goes into the convolution that reads it.
 void take_padding(Convolution& convolution) {
   const Node* node = convolution.input->node();
   const std::string_view kind = node->kind().toQualString();
@@ -120,12 +119,8 @@ void take_padding(Convolution& convolution) {
   if (kind == "aten::pad" && toIValue(node->input(2)) != IValue("constant")) return;
   const auto value = toIValue(node->inputs().back());
   if (!value || !(value->isNone() || (value->isScalar() && value->toScalar().toDouble() == 0))) return;
-  const std::int64_t across = std::max((*pad)[0], (*pad)[1]), down = std::max((*pad)[2], (*pad)[3]);
-  const Sizes grown{across - (*pad)[0], across - (*pad)[1], down - (*pad)[2], down - (*pad)[3]};
-  const bool even = std::ranges::all_of(grown, [](auto side) { return side == 0; });
-  if (!even && convolution.dilation != Sizes{1, 1}) return;
-  if (!even) convolution.weight = at::constant_pad_nd(convolution.weight, grown);
-  convolution.padding = {convolution.padding[0] + down, convolution.padding[1] + across};
+  convolution.padding = {convolution.padding[0] + (*pad)[2], convolution.padding[1] + (*pad)[0]};
+  convolution.padding_behind = {convolution.padding_behind[0] + (*pad)[3], convolution.padding_behind[1] + (*pad)[1]};
   convolution.input = node->input(0);
 }
 
@@ -140,8 +135,9 @@ std::optional<Convolution> read_convolution(const Node* node, const KnownSizes& 
     return std::nullopt;
   if (general && toIValue(node->input(6)) != IValue(false)) return std::nullopt;  // transposed
   if (!toIValue(node->input(2))) return std::nullopt;                             // a bias that is computed
-  Convolution convolution{node->input(0), *weight, node->input(2), *padding, *stride, *dilation, groups->toInt()};
-  for (Sizes* pair : {&convolution.padding, &convolution.stride, &convolution.dilation})
+  Convolution convolution{node->input(0), *weight, node->input(2), *padding,
+                          *padding,       *stride, *dilation,      groups->toInt()};
+  for (Sizes* pair : {&convolution.padding, &convolution.padding_behind, &convolution.stride, &convolution.dilation})
     if (pair->size() == 1) pair->push_back(pair->front());
   take_padding(convolution);
   return convolution;
@@ -167,7 +163,12 @@ std::optional<OneDnnStep> read_pool(const Node* node, const KnownSizes& sizes) {
     if (!counts_padding || !divisor || !divisor->isNone()) return std::nullopt;
     how = counts_padding->toBool() ? OneDnnStep::Kind::kPaddedAveragePool : OneDnnStep::Kind::kAveragePool;
   }
-  OneDnnStep step{.kind = how, .outputs = in[1], .kernel = *kernel, .stride = *stride, .padding = *padding};
+  OneDnnStep step{.kind = how,
+                  .outputs = in[1],
+                  .kernel = *kernel,
+                  .stride = *stride,
+                  .padding = *padding,
+                  .padding_behind = *padding};
   return result_sizes(step, in) == out ? std::optional(step) : std::nullopt;
 }
 
@@ -247,8 +248,9 @@ class Rewriter {
                                .groups = convolution.groups,
                                .kernel = {convolution.weight.size(2), convolution.weight.size(3)},
                                .stride = convolution.stride,
-                               .padding = convolution.padding,
                                .dilation = convolution.dilation,
+                               .padding = convolution.padding,
+                               .padding_behind = convolution.padding_behind,
                                .pointwise = after.pointwise},
                       .weight = convolution.weight.contiguous(),
                       .bias = bias.isNone() ? at::Tensor() : bias.toTensor().to(at::kFloat).contiguous()};

@@ -94,22 +94,21 @@ std::int64_t OneDnnNodes::rows_at_once(const Node* node) const {
 /// A part ends only where nothing but its last result is read behind it: between the blocks of a network.
 std::vector<std::vector<Node*>> OneDnnNodes::parts_by_rows(const std::vector<Node*>& nodes) const {
   std::vector<std::vector<Node*>> parts;
-  std::int64_t rows_of_last = 0;
-  std::size_t begin = 0, read_until = 0;
+  std::vector<Node*> block;
+  std::int64_t rows = 0, rows_of_last = 0;
+  std::size_t others_read_until = 0;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
+    rows = block.empty() ? rows_at_once(nodes[i]) : std::min(rows, rows_at_once(nodes[i]));
+    block.push_back(nodes[i]);
+    if (others_read_until <= i || i + 1 == nodes.size()) {
+      if (rows != rows_of_last) parts.emplace_back();
+      rows_of_last = rows;
+      parts.back().insert(parts.back().end(), block.begin(), block.end());
+      block.clear();
+    }
     for (const auto& use : nodes[i]->output()->uses())
-      if (const std::size_t reader = position(nodes, use.user); reader < nodes.size() && reader != i + 1)
-        read_until = std::max(read_until, reader);
-    const bool last_value_alone = read_until <= i;
-    if (!last_value_alone && i + 1 < nodes.size()) continue;
-    const std::vector<Node*> block(nodes.begin() + static_cast<std::ptrdiff_t>(begin),
-                                   nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-    begin = i + 1;
-    std::int64_t rows = rows_at_once(block.front());
-    for (const Node* node : block) rows = std::min(rows, rows_at_once(node));
-    if (rows != rows_of_last) parts.emplace_back();
-    rows_of_last = rows;
-    parts.back().insert(parts.back().end(), block.begin(), block.end());
+      if (const std::size_t reader = position(nodes, use.user); reader < nodes.size())
+        others_read_until = std::max(others_read_until, reader);
   }
   return parts;
 }

@@ -30,10 +30,10 @@ const dnnl::engine& cpu() {
   return kEngine;
 }
 
-/// Bytes of the cache that a core has for itself.
-std::size_t cache_size() {
-  const long found = sysconf(_SC_LEVEL2_CACHE_SIZE);
-  return found > 0 ? static_cast<std::size_t>(found) : kUsualCache;
+/// Bytes of the cache that a core has for itself which a step's maps may take: the rest is for its weights.
+std::size_t room_in_cache() {
+  const long cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  return (cache > 0 ? static_cast<std::size_t>(cache) : kUsualCache) / 2;
 }
 
 void append(dnnl::post_ops& operations, Kind kind, double alpha = 0, double beta = 0) {
@@ -140,10 +140,10 @@ Step convolution(const OneDnnStep& step, const Ends& ends) {
 #if DNNL_VERSION_MAJOR >= 3
   const dnnl::convolution_forward::primitive_desc description(cpu(), kMode, kMethod, ends.input, weight, bias,
                                                               ends.result, step.stride, gaps, step.padding,
-                                                              step.padding, attributes_of(step));
+                                                              step.padding_behind, attributes_of(step));
 #else
   const dnnl::convolution_forward::primitive_desc description(
-      {kMode, kMethod, ends.input, weight, bias, ends.result, step.stride, gaps, step.padding, step.padding},
+      {kMode, kMethod, ends.input, weight, bias, ends.result, step.stride, gaps, step.padding, step.padding_behind},
       attributes_of(step), cpu());
 #endif
   Step found = compiled(description);
@@ -162,11 +162,11 @@ Step pool(const OneDnnStep& step, const Ends& ends) {
   constexpr auto kMode = dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
   return compiled(dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input, ends.result, step.stride,
-                                                        step.kernel, {0, 0}, step.padding, step.padding,
+                                                        step.kernel, {0, 0}, step.padding, step.padding_behind,
                                                         attributes_of(step)));
 #else
   return compiled(dnnl::pooling_forward::primitive_desc(
-      {kMode, kMethod, ends.input, ends.result, step.stride, step.kernel, step.padding, step.padding},
+      {kMode, kMethod, ends.input, ends.result, step.stride, step.kernel, step.padding, step.padding_behind},
       attributes_of(step), cpu()));
 #endif
 }
@@ -189,13 +189,13 @@ OneDnnStep::Sizes result_sizes(const OneDnnStep& step, const OneDnnStep::Sizes& 
   Sizes sizes{input[0], step.outputs};
   for (std::size_t i = 0; i < 2; ++i) {
     const std::int64_t reach = step.dilation[i] * (step.kernel[i] - 1) + 1;
-    sizes.push_back((input[i + 2] + 2 * step.padding[i] - reach) / step.stride[i] + 1);
+    sizes.push_back((input[i + 2] + step.padding[i] + step.padding_behind[i] - reach) / step.stride[i] + 1);
   }
   return sizes;
 }
 
 std::int64_t OneDnnProgram::rows_at_once(std::size_t bytes_a_row, std::int64_t rows) {
-  std::int64_t found = std::clamp<std::int64_t>(static_cast<std::int64_t>(cache_size() / bytes_a_row), 1, rows);
+  std::int64_t found = std::clamp<std::int64_t>(static_cast<std::int64_t>(room_in_cache() / bytes_a_row), 1, rows);
   while (rows % found != 0) --found;
   return found;
 }

@@ -25,7 +25,8 @@ struct OneDnnStep {
   std::optional<std::size_t> added{};  ///< a value of the result's sizes that is added to a convolution's result
   std::int64_t outputs = 0;            ///< channels
   std::int64_t groups = 1;
-  Sizes kernel{}, stride{}, padding{}, dilation{1, 1};  ///< down, across
+  Sizes kernel{}, stride{}, dilation{1, 1};  ///< down, across
+  Sizes padding{}, padding_behind{};         ///< at the top and on the left, at the bottom and on the right
   const void* weight = nullptr;  ///< [outputs, inputs / groups, height, width], dense, of the type that flows
   const float* bias = nullptr;   ///< [outputs]; null where there is none
   Pointwise pointwise{};         ///< comes last
