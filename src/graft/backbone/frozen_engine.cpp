@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <c10/core/GradMode.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -98,20 +99,51 @@ const EngineKind& engine_kind(const std::string& name) {
   throw Error({"engine '" + name + "'", "is unknown", "one of " + join(names), did_you_mean(name, names)});
 }
 
-/// A frozen graph of one type.
-class FrozenEngine::Piece {
+namespace {
+
+std::shared_ptr<Graph> optimised(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind) {
+  auto graph = backbone.frozen_graph(from, to, kind.layout);
+  if (kind.onednn || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
+  return graph;
+}
+
+/// Layers `from` to `to`, in bfloat16 from `exact_until` on, of float rows.
+std::shared_ptr<Graph> planned(const Backbone& backbone, std::size_t from, std::size_t exact_until, std::size_t to,
+                               const EngineKind& kind) {
+  if (exact_until >= to || !kind.bfloat16) return optimised(backbone, from, to, kind);
+  auto graph = optimised(backbone, exact_until, to, kind);
+  use_bfloat16(*graph);
+  graph::Value* rows = graph->inputs().back();
+  torch::jit::WithInsertPoint first(*graph->nodes().begin());
+  graph::Value* rounded = graph->insert(c10::aten::to, {rows, at::kBFloat16});
+  rows->replaceAllUsesAfterNodeWith(rounded->node(), rounded);
+  if (exact_until <= from) return graph;
+  auto whole = optimised(backbone, from, exact_until, kind);
+  torch::jit::WithInsertPoint last(whole->return_node());
+  graph::Value* exact = whole->outputs()[0];
+  graph::Value* result = torch::jit::insertGraph(*whole, *graph, {whole->inputs()[0], exact})[0];
+  whole->eraseOutput(0);
+  whole->registerOutput(result);
+  return whole;
+}
+
+}  // namespace
+
+/// The layers' graph, ready to run.
+class FrozenEngine::Compiled {
  public:
-  Piece(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind, const at::Tensor& example)
-      : type_(kind.bfloat16 ? at::kBFloat16 : at::kFloat),
-        layout_(kind.layout),
-        device_(backbone.device()),
-        graph_(prepared(backbone.frozen_graph(from, to, kind.layout), kind)),
-        self_(graph_->inputs().size() > 1 ? c10::IValue(backbone.module()._ivalue()) : c10::IValue()) {
+  Compiled(const Backbone& backbone, std::size_t from, std::size_t exact_until, std::size_t to, const EngineKind& kind,
+           const at::Tensor& example)
+      : layout_(kind.layout), device_(backbone.device()), graph_(planned(backbone, from, exact_until, to, kind)) {
+    if (graph_->inputs()[0]->hasUses())
+      self_ = backbone.module()._ivalue();
+    else
+      graph_->eraseInput(0);
+    writes_to_rows_ = torch::jit::AliasDb(graph_).hasWriters(graph_->inputs().back());
     if (kind.onednn) graph::use_onednn(graph_, stack(filled_up(example.slice(0, 0, 2), 2)), example.size(0));
     executor_ = torch::jit::GraphExecutor(graph_, "frozen");
   }
 
-  /// A copy goes in: activations in place may write to their input.
   at::Tensor operator()(const at::Tensor& rows) const {
     std::unique_lock<std::mutex> state;
     if (!self_.isNone()) state = std::unique_lock(state_);
@@ -123,43 +155,27 @@ class FrozenEngine::Piece {
  private:
   torch::jit::Stack stack(const at::Tensor& rows) const {
     const auto layout = rows.dim() == 4 ? layout_ : at::MemoryFormat::Contiguous;
-    torch::jit::Stack inputs{rows.to(device_, type_, false, true, layout)};
+    torch::jit::Stack inputs{rows.to(device_, at::kFloat, false, writes_to_rows_, layout)};
     if (!self_.isNone()) inputs.insert(inputs.begin(), self_);
     return inputs;
   }
 
-  static std::shared_ptr<Graph> prepared(std::shared_ptr<Graph> graph, const EngineKind& kind) {
-    if (!graph->inputs()[0]->hasUses()) graph->eraseInput(0);
-    if (kind.onednn || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
-    if (kind.bfloat16) use_bfloat16(*graph);
-    return graph;
-  }
-
-  at::ScalarType type_;
   at::MemoryFormat layout_;
   c10::Device device_;
   std::shared_ptr<Graph> graph_;
-  c10::IValue self_;  // the module, where the network keeps attributes of its own while it runs; none elsewhere
-  mutable std::mutex state_;
-  mutable torch::jit::GraphExecutor executor_;
+  bool writes_to_rows_ = false;  // activations in place may
+  c10::IValue self_{};  // the module, where the network keeps attributes of its own while it runs; none elsewhere
+  mutable std::mutex state_{};
+  mutable torch::jit::GraphExecutor executor_{};
 };
 
 FrozenEngine::FrozenEngine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
                            const at::Tensor& example)
     : batch_(example.size(0)) {
   const c10::NoGradGuard no_grad;
-  const EngineKind& kind = engine_kind(plan.kind);
-  const std::size_t exact = kind.bfloat16 ? std::clamp(plan.exact_until, from, to) : from;
   const OneThreadScope one_thread;
-  at::Tensor rows = example;
-  const auto add = [&](std::size_t begin, std::size_t end, const EngineKind& how) {
-    if (begin >= end) return;
-    pieces_.push_back(std::make_shared<const Piece>(backbone, begin, end, how, rows));
-    rows = (*pieces_.back())(rows);
-  };
-  add(from, exact, engine_kind(kind.onednn ? "onednn" : "channels_last"));
-  add(exact, to, kind);
-  of_example_ = rows.cpu();
+  compiled_ = std::make_shared<const Compiled>(backbone, from, plan.exact_until, to, engine_kind(plan.kind), example);
+  of_example_ = (*compiled_)(example).cpu();
 }
 
 at::Tensor FrozenEngine::operator()(const at::Tensor& rows) const {
@@ -167,9 +183,7 @@ at::Tensor FrozenEngine::operator()(const at::Tensor& rows) const {
   std::vector<at::Tensor> results;
   for (std::int64_t begin = 0; begin < rows.size(0); begin += batch_) {
     const at::Tensor some = rows.slice(0, begin, begin + batch_);
-    at::Tensor result = filled_up(some, batch_);
-    for (const auto& piece : pieces_) result = (*piece)(result);
-    results.push_back(result.slice(0, 0, some.size(0)).cpu());
+    results.push_back((*compiled_)(filled_up(some, batch_)).slice(0, 0, some.size(0)).cpu());
   }
   return at::cat(results);
 }

@@ -47,9 +47,9 @@ class FrozenEngine {
   at::Tensor operator()(const at::Tensor& rows) const;
 
  private:
-  class Piece;
+  class Compiled;
 
-  std::vector<std::shared_ptr<const Piece>> pieces_;
+  std::shared_ptr<const Compiled> compiled_;
   std::int64_t batch_;
   at::Tensor of_example_;
 };

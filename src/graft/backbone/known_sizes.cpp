@@ -20,13 +20,22 @@ KnownSizes::KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack tw
   while (graph->outputs().size() > before) graph->eraseOutput(graph->outputs().size() - 1);
   for (std::size_t i = 0; i < values.size(); ++i)
     if (const c10::IValue& found = two_rows[before + i]; found.isTensor() && found.toTensor().defined())
-      sizes_[values[i]] = found.toTensor().sizes().vec();
+      known_[values[i]] = {found.toTensor().sizes().vec(), found.toTensor().scalar_type()};
 }
 
-const Sizes& KnownSizes::of(const Value* value) const {
-  static const Sizes kNone;
-  const auto found = sizes_.find(value);
-  return found == sizes_.end() ? kNone : found->second;
+const KnownSizes::Known& KnownSizes::find(const Value* value) const {
+  static const Known kNothing;
+  const auto found = known_.find(value);
+  return found == known_.end() ? kNothing : found->second;
+}
+
+const Sizes& KnownSizes::of(const Value* value) const { return find(value).sizes; }
+
+at::ScalarType KnownSizes::type(const Value* value) const { return find(value).type; }
+
+void KnownSizes::set_as(const Value* value, const Value* other) {
+  const Known copy = find(other);
+  known_[value] = copy;
 }
 
 Sizes KnownSizes::expected(const Value* value) const {

@@ -169,7 +169,19 @@ std::optional<OneDnnStep> read_pool(const Node* node, const KnownSizes& sizes) {
                   .stride = *stride,
                   .padding = *padding,
                   .padding_behind = *padding};
-  return result_sizes(step, in) == out ? std::optional(step) : std::nullopt;
+  return result_of(step, {in, OneDnnType::kFloat}).sizes == out ? std::optional(step) : std::nullopt;
+}
+
+/// Float maps to bfloat16.
+std::optional<OneDnnStep> read_conversion(const Node* node, const KnownSizes& sizes) {
+  const bool converts = node->kind() == c10::aten::to && sizes.of(node->input(0)).size() == 4 &&
+                        sizes.type(node->input(0)) == at::kFloat && sizes.type(node->output()) == at::kBFloat16;
+  return converts ? std::optional(OneDnnStep{.kind = OneDnnStep::Kind::kConversion}) : std::nullopt;
+}
+
+std::optional<OneDnnStep> read_weightless(const Node* node, const KnownSizes& sizes) {
+  const auto pool = read_pool(node, sizes);
+  return pool ? pool : read_conversion(node, sizes);
 }
 
 /// What a layer's result goes into that oneDNN computes with it.
@@ -236,8 +248,7 @@ class FollowerSearch {
 
 class Rewriter {
  public:
-  Rewriter(Graph& graph, KnownSizes& sizes, at::ScalarType type)
-      : graph_(graph), sizes_(sizes), nodes_(graph, sizes, type) {}
+  Rewriter(Graph& graph, KnownSizes& sizes) : graph_(graph), sizes_(sizes), nodes_(graph, sizes) {}
 
   void replace_convolution(Node* node, const Followers& after) {
     const Convolution convolution = read_convolution(node, sizes_).value();
@@ -259,10 +270,9 @@ class Rewriter {
     nodes_.describe(put(OneDnnNodes::layer_kind(), convolution.input, node, {}, after), std::move(layer));
   }
 
-  void replace_pool(Node* node) {
+  void replace_by_step(Node* node, const OneDnnStep& step) {
     torch::jit::WithInsertPoint at(node);
-    OneDnnLayer layer{.step = read_pool(node, sizes_).value()};
-    nodes_.describe(put(OneDnnNodes::layer_kind(), node->input(0), node, {}, {.last = node}), std::move(layer));
+    nodes_.describe(put(OneDnnNodes::layer_kind(), node->input(0), node, {}, {.last = node}), {.step = step});
   }
 
   void replace_linear(Node* node, const Followers& after) {
@@ -326,15 +336,15 @@ void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& tw
   torch::jit::RemoveTensorMutation(graph);
   KnownSizes sizes(graph, two_rows, rows);
   FollowerSearch search(graph, sizes);
-  Rewriter rewriter(*graph, sizes, two_rows.back().toTensor().scalar_type());
+  Rewriter rewriter(*graph, sizes);
   std::vector<std::function<void()>> changes;
   for (Node* node : std::vector<Node*>(graph->nodes().begin(), graph->nodes().end()))  // search.of() moves some
     if (is_convolution(node, sizes))
       changes.emplace_back([&, node, after = search.of(node)] { rewriter.replace_convolution(node, after); });
     else if (is_linear(node, sizes))
       changes.emplace_back([&, node, after = search.of(node)] { rewriter.replace_linear(node, after); });
-    else if (read_pool(node, sizes))
-      changes.emplace_back([&, node] { rewriter.replace_pool(node); });
+    else if (const auto step = read_weightless(node, sizes))
+      changes.emplace_back([&, node, step] { rewriter.replace_by_step(node, *step); });
   for (const auto& change : changes) change();
   torch::jit::EliminateDeadCode(graph->block());
 

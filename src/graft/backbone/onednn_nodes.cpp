@@ -15,31 +15,35 @@ using c10::IValue;
 const c10::Symbol kLayer = c10::Symbol::fromQualString("graft::onednn_layer"),
                   kProgram = c10::Symbol::fromQualString("graft::onednn_program");
 
+at::ScalarType type_of(const OneDnnMaps& maps) {
+  return maps.type == OneDnnType::kBfloat16 ? at::kBFloat16 : at::kFloat;
+}
+
 /// What a node that runs a program keeps of it in an attribute.
 struct ProgramHolder : torch::jit::CustomClassHolder {
-  ProgramHolder(OneDnnProgram compiled, std::vector<Sizes> sizes, at::ScalarType flowing)
-      : program(std::move(compiled)), input_sizes(std::move(sizes)), type(flowing) {}
+  ProgramHolder(OneDnnProgram compiled, std::vector<OneDnnMaps> expected)
+      : program(std::move(compiled)), inputs(std::move(expected)) {}
 
   std::vector<at::Tensor> run(at::ArrayRef<IValue> values) const {
     std::vector<at::Tensor> kept, results;
-    std::vector<const void*> inputs;
-    std::vector<void*> outputs;
-    for (std::size_t i = 0; i < input_sizes.size(); ++i) {
+    std::vector<const void*> from;
+    std::vector<void*> to;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
       const at::Tensor& given = values[i].toTensor();
-      TORCH_CHECK(given.sizes() == input_sizes[i] && given.scalar_type() == type, "compiled for ", input_sizes[i],
-                  " of ", type, ", given ", given.sizes(), " of ", given.scalar_type());
-      inputs.push_back(kept.emplace_back(given.contiguous(at::MemoryFormat::ChannelsLast)).const_data_ptr());
+      TORCH_CHECK(given.sizes() == inputs[i].sizes && given.scalar_type() == type_of(inputs[i]), "compiled for ",
+                  inputs[i].sizes, " of ", type_of(inputs[i]), ", given ", given.sizes(), " of ", given.scalar_type());
+      from.push_back(kept.emplace_back(given.contiguous(at::MemoryFormat::ChannelsLast)).const_data_ptr());
     }
-    for (const Sizes& sizes : program.output_sizes())
-      outputs.push_back(
-          results.emplace_back(at::empty(sizes, at::TensorOptions(type), at::MemoryFormat::ChannelsLast)).data_ptr());
-    program.run(inputs, outputs);
+    for (const OneDnnMaps& maps : program.outputs()) {
+      results.push_back(at::empty(maps.sizes, at::TensorOptions(type_of(maps)), at::MemoryFormat::ChannelsLast));
+      to.push_back(results.back().data_ptr());
+    }
+    program.run(from, to);
     return results;
   }
 
   OneDnnProgram program;
-  std::vector<Sizes> input_sizes;
-  at::ScalarType type;
+  std::vector<OneDnnMaps> inputs;
 };
 
 torch::jit::Operation run_program(const Node* node) {
@@ -68,6 +72,12 @@ std::size_t position(const std::vector<T>& all, const T& one) {
 
 }  // namespace
 
+OneDnnMaps maps_of(const Value* value, const KnownSizes& sizes) {
+  const at::ScalarType type = sizes.type(value);
+  TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, "no maps of ", type);
+  return {sizes.expected(value), type == at::kFloat ? OneDnnType::kFloat : OneDnnType::kBfloat16};
+}
+
 c10::Symbol OneDnnNodes::layer_kind() { return kLayer; }
 
 void OneDnnNodes::join() {
@@ -85,10 +95,13 @@ void OneDnnNodes::join() {
 }
 
 std::int64_t OneDnnNodes::rows_at_once(const Node* node) const {
-  const Sizes in = sizes_.expected(node->input(0)), out = sizes_.expected(node->output());
-  const auto numbers =
-      c10::multiply_integers(in.begin() + 1, in.end()) + c10::multiply_integers(out.begin() + 1, out.end());
-  return OneDnnProgram::rows_at_once(static_cast<std::size_t>(numbers) * c10::elementSize(type_), in[0]);
+  std::size_t bytes = 0;
+  for (const Value* value : {node->inputs()[0], node->outputs()[0]}) {
+    const Sizes& sizes = sizes_.of(value);
+    bytes += static_cast<std::size_t>(c10::multiply_integers(sizes.begin() + 1, sizes.end())) *
+             c10::elementSize(sizes_.type(value));
+  }
+  return OneDnnProgram::rows_at_once(bytes, sizes_.expected(node->output())[0]);
 }
 
 /// A part ends only where nothing but its last result is read behind it: between the blocks of a network.
@@ -130,13 +143,13 @@ void OneDnnNodes::replace_by_program(const std::vector<Node*>& nodes) {
     if (std::ranges::any_of(node->output()->uses(), outside)) outputs.push_back(values.size());
     values.push_back(node->output());
   }
-  std::vector<Sizes> sizes;
-  for (const Value* input : inputs) sizes.push_back(sizes_.expected(input));
-  OneDnnProgram program(steps, sizes, outputs, type_ == at::kBFloat16 ? OneDnnType::kBfloat16 : OneDnnType::kFloat);
+  std::vector<OneDnnMaps> given;
+  for (const Value* input : inputs) given.push_back(maps_of(input, sizes_));
+  OneDnnProgram program(steps, given, outputs);
   torch::jit::WithInsertPoint at(nodes.back());
   Node* joined = graph_.insertNode(graph_.create(kProgram, inputs, outputs.size()));
   joined->ival_(c10::attr::value,
-                IValue::make_capsule(c10::make_intrusive<ProgramHolder>(std::move(program), std::move(sizes), type_)));
+                IValue::make_capsule(c10::make_intrusive<ProgramHolder>(std::move(program), std::move(given))));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     joined->output(i)->setType(c10::TensorType::get());
     sizes_.set_as(joined->output(i), values[outputs[i]]);

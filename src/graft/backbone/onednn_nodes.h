@@ -14,11 +14,13 @@ struct OneDnnLayer {
   at::Tensor weight{}, bias{};
 };
 
+/// Maps of as many rows as will run.
+OneDnnMaps maps_of(const Value* value, const KnownSizes& sizes);
+
 /// Layers of a graph as oneDNN's programs.
 class OneDnnNodes {
  public:
-  /// @param type  float or bfloat16: of what flows in the graph
-  OneDnnNodes(Graph& graph, KnownSizes& sizes, at::ScalarType type) : graph_(graph), sizes_(sizes), type_(type) {}
+  OneDnnNodes(Graph& graph, KnownSizes& sizes) : graph_(graph), sizes_(sizes) {}
 
   /// The kind of a node that stands for a layer until it is joined: its inputs are what flows in, and what is added to
   /// the result, where something is.
@@ -36,7 +38,6 @@ class OneDnnNodes {
 
   Graph& graph_;
   KnownSizes& sizes_;
-  at::ScalarType type_;
   std::unordered_map<const Node*, OneDnnLayer> layers_{};
 };
 

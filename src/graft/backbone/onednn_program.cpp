@@ -19,7 +19,7 @@ namespace graft {
 namespace {
 
 using dnnl::memory;
-using Sizes = OneDnnProgram::Sizes;
+using Sizes = OneDnnStep::Sizes;
 using Kind = dnnl::algorithm;
 using Arguments = std::unordered_map<int, memory>;
 
@@ -84,10 +84,15 @@ memory::data_type type_of(OneDnnType type) {
   return type == OneDnnType::kBfloat16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
 
-/// Maps in channels_last.
-memory::desc maps(Sizes sizes, std::int64_t rows, OneDnnType type) {
+memory::desc channels_last(const OneDnnMaps& maps, std::int64_t rows) {
+  Sizes sizes = maps.sizes;
   sizes[0] = rows;
-  return {sizes, type_of(type), memory::format_tag::nhwc};
+  return {sizes, type_of(maps.type), memory::format_tag::nhwc};
+}
+
+std::size_t bytes_of(const OneDnnMaps& maps, std::int64_t rows) {
+  const auto numbers = std::accumulate(maps.sizes.begin() + 1, maps.sizes.end(), rows, std::multiplies<>());
+  return static_cast<std::size_t>(numbers) * (maps.type == OneDnnType::kBfloat16 ? 2 : 4);
 }
 
 /// Compiled for what it reads and gives.
@@ -171,8 +176,14 @@ Step pool(const OneDnnStep& step, const Ends& ends) {
 #endif
 }
 
+Step conversion(const OneDnnStep&, const Ends& ends) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return compiled(dnnl::reorder::primitive_desc(cpu(), ends.input, cpu(), ends.result, attributes));
+}
+
 /// In the order of OneDnnStep::Kind.
-constexpr std::array kKinds{convolution, pool<Kind::pooling_max>, pool<Kind::pooling_avg_exclude_padding>,
+constexpr std::array kKinds{conversion, convolution, pool<Kind::pooling_max>, pool<Kind::pooling_avg_exclude_padding>,
                             pool<Kind::pooling_avg_include_padding>};
 
 Step compile(const OneDnnStep& step, const Ends& ends) {
@@ -185,13 +196,15 @@ memory bytes_of_memory(std::size_t count) {
 
 }  // namespace
 
-OneDnnStep::Sizes result_sizes(const OneDnnStep& step, const OneDnnStep::Sizes& input) {
-  Sizes sizes{input[0], step.outputs};
+OneDnnMaps result_of(const OneDnnStep& step, const OneDnnMaps& input) {
+  if (step.kind == OneDnnStep::Kind::kConversion)
+    return {input.sizes, input.type == OneDnnType::kFloat ? OneDnnType::kBfloat16 : OneDnnType::kFloat};
+  Sizes sizes{input.sizes[0], step.outputs};
   for (std::size_t i = 0; i < 2; ++i) {
     const std::int64_t reach = step.dilation[i] * (step.kernel[i] - 1) + 1;
-    sizes.push_back((input[i + 2] + step.padding[i] + step.padding_behind[i] - reach) / step.stride[i] + 1);
+    sizes.push_back((input.sizes[i + 2] + step.padding[i] + step.padding_behind[i] - reach) / step.stride[i] + 1);
   }
-  return sizes;
+  return {sizes, input.type};
 }
 
 std::int64_t OneDnnProgram::rows_at_once(std::size_t bytes_a_row, std::int64_t rows) {
@@ -202,30 +215,31 @@ std::int64_t OneDnnProgram::rows_at_once(std::size_t bytes_a_row, std::int64_t r
 
 class OneDnnProgram::Compiled {
  public:
-  Compiled(const std::vector<OneDnnStep>& steps, const std::vector<Sizes>& inputs,
-           const std::vector<std::size_t>& outputs, OneDnnType type)
-      : type_(type), inputs_(inputs.size()), sizes_(inputs) {
-    std::vector<StepReads> reads;
+  Compiled(const std::vector<OneDnnStep>& steps, const std::vector<OneDnnMaps>& inputs,
+           const std::vector<std::size_t>& outputs)
+      : inputs_(inputs.size()), values_(inputs) {
+    std::size_t largest = 0;
     for (const auto& step : steps) {
-      reads.push_back({step.input, step.added});
-      sizes_.push_back(result_sizes(step, sizes_.at(step.input)));
+      reads_.push_back({step.input, step.added});
+      const OneDnnMaps input = values_.at(step.input);
+      values_.push_back(result_of(step, input));
+      largest = std::max(largest, bytes_of(input, 1) + bytes_of(values_.back(), 1));
     }
-    rows_ = rows_for_the_largest(reads);
+    rows_ = rows_at_once(largest, values_[0].sizes[0]);
     std::vector<std::size_t> bytes;
-    for (std::size_t value = 0; value < sizes_.size(); ++value) bytes.push_back(bytes_of(value, rows_));
-    places_ = place_values(reads, bytes, outputs);
+    for (const auto& value : values_) bytes.push_back(bytes_of(value, rows_));
+    places_ = place_values(reads_, bytes, outputs);
     for (std::size_t i = 0; i < steps.size(); ++i)
-      steps_.push_back(
-          compile(steps[i], {maps(sizes_[steps[i].input], rows_, type), maps(sizes_[inputs_ + i], rows_, type)}));
-    reads_ = std::move(reads);
-    for (const std::size_t output : outputs) output_sizes_.push_back(sizes_[output]);
+      steps_.push_back(compile(
+          steps[i], {channels_last(values_[steps[i].input], rows_), channels_last(values_[inputs_ + i], rows_)}));
+    for (const std::size_t output : outputs) outputs_.push_back(values_[output]);
   }
 
-  const std::vector<Sizes>& output_sizes() const { return output_sizes_; }
+  const std::vector<OneDnnMaps>& outputs() const { return outputs_; }
 
   void run(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) const {
     std::unique_ptr<Workspace> workspace = take_workspace();
-    for (std::int64_t begin = 0; begin < sizes_[0][0]; begin += rows_) {
+    for (std::int64_t begin = 0; begin < values_[0].sizes[0]; begin += rows_) {
       point_at(*workspace, inputs, outputs, begin);
       run_steps(*workspace);
     }
@@ -242,19 +256,6 @@ class OneDnnProgram::Compiled {
     dnnl::stream stream{cpu()};
   };
 
-  std::size_t bytes_of(std::size_t value, std::int64_t rows) const {
-    const Sizes& sizes = sizes_[value];
-    const auto numbers = std::accumulate(sizes.begin() + 1, sizes.end(), rows, std::multiplies<>());
-    return static_cast<std::size_t>(numbers) * (type_ == OneDnnType::kBfloat16 ? 2 : 4);
-  }
-
-  std::int64_t rows_for_the_largest(const std::vector<StepReads>& reads) const {
-    std::size_t largest = 0;
-    for (std::size_t i = 0; i < reads.size(); ++i)
-      largest = std::max(largest, bytes_of(reads[i].input, 1) + bytes_of(inputs_ + i, 1));
-    return rows_at_once(largest, sizes_[0][0]);
-  }
-
   std::unique_ptr<Workspace> take_workspace() const {
     {
       const std::lock_guard guard(one_);
@@ -270,10 +271,10 @@ class OneDnnProgram::Compiled {
   std::unique_ptr<Workspace> make_workspace() const {
     auto workspace = std::make_unique<Workspace>();
     for (const std::size_t size : places_.buffers) workspace->buffers.push_back(bytes_of_memory(size));
-    for (std::size_t value = 0; value < sizes_.size(); ++value) {
+    for (std::size_t value = 0; value < values_.size(); ++value) {
       const auto& [kind, index] = places_.places[value];
       void* data = kind == Place::Kind::kBuffer ? workspace->buffers[index].get_data_handle() : nullptr;
-      workspace->values.emplace_back(maps(sizes_[value], rows_, type_), cpu(), data);
+      workspace->values.emplace_back(channels_last(values_[value], rows_), cpu(), data);
     }
     const memory scratch = bytes_of_memory(std::ranges::max(steps_, {}, &Step::scratch).scratch);
     for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -289,11 +290,11 @@ class OneDnnProgram::Compiled {
   /// Inputs and outputs lie with the caller, from row `begin`.
   void point_at(Workspace& workspace, const std::vector<const void*>& inputs, const std::vector<void*>& outputs,
                 std::int64_t begin) const {
-    for (std::size_t value = 0; value < sizes_.size(); ++value) {
+    for (std::size_t value = 0; value < values_.size(); ++value) {
       const auto& [kind, index] = places_.places[value];
       if (kind == Place::Kind::kBuffer) continue;
       void* rows = kind == Place::Kind::kInput ? const_cast<void*>(inputs.at(index)) : outputs.at(index);
-      workspace.values[value].set_data_handle(static_cast<char*>(rows) + bytes_of(value, begin));
+      workspace.values[value].set_data_handle(static_cast<char*>(rows) + bytes_of(values_[value], begin));
     }
   }
 
@@ -301,16 +302,15 @@ class OneDnnProgram::Compiled {
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       if (const auto& copied = places_.copied[i])
         std::memcpy(workspace.values[inputs_ + i].get_data_handle(), workspace.values[*copied].get_data_handle(),
-                    bytes_of(*copied, rows_));
+                    bytes_of(values_[*copied], rows_));
       steps_[i].primitive.execute(workspace.stream, workspace.arguments[i]);
     }
     workspace.stream.wait();
   }
 
-  OneDnnType type_;
-  std::size_t inputs_;        ///< how many
-  std::vector<Sizes> sizes_;  ///< of the values, all rows
-  std::vector<Sizes> output_sizes_{};
+  std::size_t inputs_;              ///< how many
+  std::vector<OneDnnMaps> values_;  ///< all rows
+  std::vector<OneDnnMaps> outputs_{};
   std::vector<StepReads> reads_{};
   ValuePlaces places_{};
   std::vector<Step> steps_{};
@@ -319,11 +319,11 @@ class OneDnnProgram::Compiled {
   mutable std::vector<std::unique_ptr<Workspace>> free_workspaces_{};
 };
 
-OneDnnProgram::OneDnnProgram(const std::vector<OneDnnStep>& steps, const std::vector<Sizes>& inputs,
-                             const std::vector<std::size_t>& outputs, OneDnnType type)
-    : compiled_(std::make_shared<const Compiled>(steps, inputs, outputs, type)) {}
+OneDnnProgram::OneDnnProgram(const std::vector<OneDnnStep>& steps, const std::vector<OneDnnMaps>& inputs,
+                             const std::vector<std::size_t>& outputs)
+    : compiled_(std::make_shared<const Compiled>(steps, inputs, outputs)) {}
 
-const std::vector<OneDnnProgram::Sizes>& OneDnnProgram::output_sizes() const { return compiled_->output_sizes(); }
+const std::vector<OneDnnMaps>& OneDnnProgram::outputs() const { return compiled_->outputs(); }
 
 void OneDnnProgram::run(const std::vector<const void*>& inputs, const std::vector<void*>& outputs) const {
   compiled_->run(inputs, outputs);
