@@ -7,6 +7,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <thread>
+
 #include "graft/backbone/freeze.h"
 
 namespace graft {
@@ -100,26 +102,56 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Padding, OneDnnLayers,
-    testing::Values(Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kProgram}},
-                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), self.c, None, [2, 2])",
-                         {kProgram}},
-                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [2, 0, 1, 3], 0), self.c, None, [2, 1], [1, 0])",
-                         {kProgram}},
-                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 1), self.c)",
-                         {"constant_pad_nd", kProgram}},
-                    Case{"return torch.conv2d(torch.constant_pad_nd(x, [-1, 1, 0, 0], 0), self.c)",
-                         {"constant_pad_nd", kProgram}}));
+    testing::Values(
+        Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kProgram}},
+        Case{"return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), self.c, None, [2, 2])", {kProgram}},
+        Case{"return torch.conv2d(torch.constant_pad_nd(x, [2, 0, 1, 3], 0), self.c, None, [2, 1], [1, 0])",
+             {kProgram}},
+        Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 1), self.c)", {"constant_pad_nd", kProgram}},
+        Case{"return torch.conv2d(torch.constant_pad_nd(x, [-1, 1, 0, 0], 0), self.c)",
+             {"constant_pad_nd", kProgram}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Pools, OneDnnLayers,
+    testing::Values(Case{"return torch.max_pool2d(torch.conv2d(x, self.c), [3, 3], [2, 2], [1, 1])", {kProgram}},
+                    Case{"return torch.max_pool2d(x, 2)", {kProgram}},
+                    Case{"return torch.avg_pool2d(x, [3, 2], [2, 2], [1, 1])", {kProgram}},
+                    Case{"return torch.avg_pool2d(x, 3, 2, 1, count_include_pad=False)", {kProgram}},
+                    // A window more than fits, with gaps, with a divisor of its own.
+                    Case{"return torch.max_pool2d(x, [3, 3], [2, 2], ceil_mode=True)", {"max_pool2d"}},
+                    Case{"return torch.max_pool2d(x, [3, 3], [2, 2], dilation=[2, 2])", {"max_pool2d"}},
+                    Case{"return torch.avg_pool2d(x, 2, divisor_override=3)", {"avg_pool2d"}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Programs, OneDnnLayers,
+    testing::Values(
+        // What something else reads comes out, and layers on both sides of it are programs of their own.
+        Case{"y = torch.conv2d(x, self.c)\n    z = torch.conv2d(y, self.d)\n    return y.mean([1, 2, 3]) + z.mean([1, "
+             "2, 3])",
+             {kProgram, "mean", "mean", "add"}},
+        Case{"y = torch.sort(torch.conv2d(x, self.c))[0]\n    return torch.conv2d(y, self.d)",
+             {kProgram, "sort", kProgram}},
+        // Two programs of the same input are not taken for one.
+        Case{"y = torch.conv2d(x, self.c).sort()[0]\n    return y + torch.conv2d(x, self.c, self.b).sort()[0]",
+             {kProgram, "sort", kProgram, "sort", "add"}},
+        // Maps of other strides.
+        Case{"return torch.conv2d(x.transpose(2, 3), self.c)", {"transpose", kProgram}},
+        Case{
+            "y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y.transpose(2, 3)",
+            {kProgram, "transpose", kProgram}},
+        // A residual block whose input is read twice, its sum once more.
+        Case{"y = torch.conv2d(x, self.c)\n    z = torch.relu(torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y)\n    "
+             "return torch.conv2d(z, self.d, None, [1, 1], [1, 1]) + z",
+             {kProgram}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Sums, OneDnnLayers,
     testing::Values(
-        Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y",
-             {kProgram}},
+        Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y", {kProgram}},
         Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y + torch.conv2d(y, self.d, None, [1, 1], [1, 1]))",
              {kProgram}},
         // Each sum goes into one convolution.
-        Case{"return torch.relu_(torch.conv2d(x, self.c).add_(torch.conv2d(x, self.c, self.b)))",
-             {kProgram}},
+        Case{"return torch.relu_(torch.conv2d(x, self.c).add_(torch.conv2d(x, self.c, self.b)))", {kProgram}},
         Case{"y = torch.conv2d(x, self.c)\n    return torch.add(torch.conv2d(y, self.d, None, [1, 1], [1, 1]), y, "
              "alpha=2)",
              {kProgram, "add"}},
@@ -137,6 +169,43 @@ INSTANTIATE_TEST_SUITE_P(
              {kProgram, "flatten", "transpose", kLinear}},
         Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.relu(torch.linear(y, self.l) + y)",
              {kProgram, "mean", kLinear, "relu"}}));
+
+// Early layers run on a few rows at once, later ones on more: the result is that of all rows.
+TEST(OneDnnLayers, LargeMapsAreComputedInParts) {
+  std::string body = "y = torch.conv2d(x, self.c, self.b, [1, 1], [1, 1])\n    ";
+  for (int i = 0; i < 4; ++i)
+    body += "y = torch.max_pool2d(torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y, 2)\n    ";
+  Net net(body + "return y");
+  net.images = torch::randn({6, 3, 192, 192});
+  const at::Tensor expected = net.run();
+  graph::use_onednn(net.graph, net.two_rows(), 6);
+  EXPECT_THAT(net.operators(), testing::Each(kProgram));
+  const at::Tensor found = net.run();
+  EXPECT_LE((found - expected).abs().max().item<float>(), 2e-5 * expected.abs().max().item<float>());
+}
+
+TEST(OneDnnLayers, SeveralThreadsRunAProgram) {
+  Net net("return torch.conv2d(torch.relu(torch.conv2d(x, self.c)), self.d)");
+  const at::Tensor expected = net.run();
+  graph::use_onednn(net.graph, net.two_rows(), 3);
+  net.run();
+  std::vector<at::Tensor> found(4);
+  {
+    std::vector<std::jthread> threads;
+    for (auto& result : found)
+      threads.emplace_back([&] {
+        for (int i = 0; i < 20; ++i) result = net.run();
+      });
+  }
+  for (const auto& result : found) EXPECT_LE((result - expected).abs().max().item<float>(), 1e-4);
+}
+
+// A program is compiled for the rows that it was promised.
+TEST(OneDnnLayers, OtherRowsAreAnError) {
+  Net net("return torch.conv2d(x, self.c)");
+  graph::use_onednn(net.graph, net.two_rows(), 2);
+  EXPECT_THROW(net.run(), std::exception);
+}
 
 // A branch stays as it is: it may not run at all.
 TEST(OneDnnLayers, LayersWithinABranchStay) {

@@ -11,7 +11,7 @@
 #include <array>
 #include <functional>
 
-#include "graft/backbone/known_sizes.h"
+#include "graft/backbone/known_tensors.h"
 #include "graft/backbone/onednn_nodes.h"
 
 namespace graft::graph {
@@ -124,14 +124,14 @@ void take_padding(Convolution& convolution) {
   convolution.input = node->input(0);
 }
 
-std::optional<Convolution> read_convolution(const Node* node, const KnownSizes& sizes) {
+std::optional<Convolution> read_convolution(const Node* node, const KnownTensors& known) {
   const std::string_view kind = node->kind().toQualString();
   const bool general = kind == "aten::_convolution" || kind == "aten::convolution";
   if (!general && kind != "aten::conv2d") return std::nullopt;
   const auto weight = weights_of(node->input(1));
   const auto stride = int_list(node->input(3)), padding = int_list(node->input(4)), dilation = int_list(node->input(5));
   const auto groups = toIValue(node->input(general ? 8 : 6));
-  if (!weight || !stride || !padding || !dilation || !groups || sizes.of(node->input(0)).size() != 4)
+  if (!weight || !stride || !padding || !dilation || !groups || known.sizes(node->input(0)).size() != 4)
     return std::nullopt;
   if (general && toIValue(node->input(6)) != IValue(false)) return std::nullopt;  // transposed
   if (!toIValue(node->input(2))) return std::nullopt;                             // a bias that is computed
@@ -144,11 +144,11 @@ std::optional<Convolution> read_convolution(const Node* node, const KnownSizes& 
 }
 
 /// The windows of a pooling layer. Not those that it rounds up to more than fit.
-std::optional<OneDnnStep> read_pool(const Node* node, const KnownSizes& sizes) {
+std::optional<OneDnnStep> read_pool(const Node* node, const KnownTensors& known) {
   const std::string_view kind = node->kind().toQualString();
   const bool largest = kind == "aten::max_pool2d";
   if (!largest && kind != "aten::avg_pool2d") return std::nullopt;
-  const Sizes &in = sizes.of(node->input(0)), &out = sizes.of(node->output());
+  const Sizes &in = known.sizes(node->input(0)), &out = known.sizes(node->output());
   auto kernel = int_list(node->input(1)), stride = int_list(node->input(2)), padding = int_list(node->input(3));
   if (!kernel || !stride || !padding || in.size() != 4) return std::nullopt;
   if (stride->empty()) stride = kernel;
@@ -173,15 +173,15 @@ std::optional<OneDnnStep> read_pool(const Node* node, const KnownSizes& sizes) {
 }
 
 /// Float maps to bfloat16.
-std::optional<OneDnnStep> read_conversion(const Node* node, const KnownSizes& sizes) {
-  const bool converts = node->kind() == c10::aten::to && sizes.of(node->input(0)).size() == 4 &&
-                        sizes.type(node->input(0)) == at::kFloat && sizes.type(node->output()) == at::kBFloat16;
+std::optional<OneDnnStep> read_conversion(const Node* node, const KnownTensors& known) {
+  const bool converts = node->kind() == c10::aten::to && known.sizes(node->input(0)).size() == 4 &&
+                        known.type(node->input(0)) == at::kFloat && known.type(node->output()) == at::kBFloat16;
   return converts ? std::optional(OneDnnStep{.kind = OneDnnStep::Kind::kConversion}) : std::nullopt;
 }
 
-std::optional<OneDnnStep> read_weightless(const Node* node, const KnownSizes& sizes) {
-  const auto pool = read_pool(node, sizes);
-  return pool ? pool : read_conversion(node, sizes);
+std::optional<OneDnnStep> read_weightless(const Node* node, const KnownTensors& known) {
+  const auto pool = read_pool(node, known);
+  return pool ? pool : read_conversion(node, known);
 }
 
 /// What a layer's result goes into that oneDNN computes with it.
@@ -201,11 +201,11 @@ Node* spelled_out_swish(const Value* value) {
   return only_reader(sigmoid->output()) == product ? product : nullptr;
 }
 
-bool is_convolution(const Node* node, const KnownSizes& sizes) { return read_convolution(node, sizes).has_value(); }
+bool is_convolution(const Node* node, const KnownTensors& known) { return read_convolution(node, known).has_value(); }
 
 /// Weights [outputs, inputs] and rows of at least two dimensions.
-bool is_linear(const Node* node, const KnownSizes& sizes) {
-  if (out_of_place(node) != "aten::linear" || sizes.of(node->input(0)).size() < 2) return false;
+bool is_linear(const Node* node, const KnownTensors& known) {
+  if (out_of_place(node) != "aten::linear" || known.sizes(node->input(0)).size() < 2) return false;
   const auto weight = weights_of(node->input(1));
   return weight && weight->dim() == 2;
 }
@@ -214,7 +214,7 @@ bool is_linear(const Node* node, const KnownSizes& sizes) {
 /// aliases must allow.
 class FollowerSearch {
  public:
-  FollowerSearch(const std::shared_ptr<Graph>& graph, const KnownSizes& sizes) : aliases_(graph), sizes_(sizes) {}
+  FollowerSearch(const std::shared_ptr<Graph>& graph, const KnownTensors& known) : aliases_(graph), known_(known) {}
 
   Followers of(Node* layer) {
     if (Node* product = spelled_out_swish(layer->output())) return {.last = product, .pointwise = {kSwish}};
@@ -237,21 +237,22 @@ class FollowerSearch {
  private:
   bool is_sum_with(Node* sum, Node* layer) {
     if (out_of_place(sum) != "aten::add" || number(sum->input(2)) != 1.0 || taken_.contains(sum)) return false;
-    return is_tensor(sum->input(1)) && sizes_.of(sum->input(0)) == sizes_.of(sum->input(1)) &&
+    return is_tensor(sum->input(1)) && known_.sizes(sum->input(0)) == known_.sizes(sum->input(1)) &&
+           known_.type(sum->input(0)) == known_.type(sum->input(1)) &&
            aliases_.moveBeforeTopologicallyValid(layer, sum);
   }
 
   torch::jit::AliasDb aliases_;
-  const KnownSizes& sizes_;
+  const KnownTensors& known_;
   std::unordered_set<const Node*> taken_;
 };
 
 class Rewriter {
  public:
-  Rewriter(Graph& graph, KnownSizes& sizes) : graph_(graph), sizes_(sizes), nodes_(graph, sizes) {}
+  Rewriter(Graph& graph, KnownTensors& known) : graph_(graph), known_(known), nodes_(graph, known) {}
 
   void replace_convolution(Node* node, const Followers& after) {
-    const Convolution convolution = read_convolution(node, sizes_).value();
+    const Convolution convolution = read_convolution(node, known_).value();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
     const IValue bias = toIValue(convolution.bias).value();
     OneDnnLayer layer{.step = {.kind = OneDnnStep::Kind::kConvolution,
@@ -280,7 +281,7 @@ class Rewriter {
                                      .findSchemaOrThrow("mkldnn::_reorder_linear_weight", "")
                                      .typed<at::Tensor(const at::Tensor&, std::optional<std::int64_t>)>();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
-    const Sizes rows = sizes_.expected(node->input(0));
+    const Sizes rows = known_.expected_sizes(node->input(0));
     const std::int64_t count = c10::multiply_integers(rows.begin(), rows.end() - 1);
     std::vector<Value*> inputs{packed(kReorder.call(*weights_of(node->input(1)), count)), node->input(2)};
     if (after.sum)
@@ -300,7 +301,7 @@ class Rewriter {
     Node* fused = graph_.insertNode(graph_.create(kind, inputs));
     fused->output()->setType(c10::TensorType::get());
     fused->setScope(after.last->scope());
-    sizes_.set_as(fused->output(), after.last->output());
+    known_.set_as(fused->output(), after.last->output());
     after.last->output()->replaceAllUsesWith(fused->output());
     return fused;
   }
@@ -326,7 +327,7 @@ class Rewriter {
   }
 
   Graph& graph_;
-  KnownSizes& sizes_;
+  KnownTensors& known_;
   OneDnnNodes nodes_;
 };
 
@@ -334,16 +335,16 @@ class Rewriter {
 
 void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& two_rows, std::int64_t rows) {
   torch::jit::RemoveTensorMutation(graph);
-  KnownSizes sizes(graph, two_rows, rows);
-  FollowerSearch search(graph, sizes);
-  Rewriter rewriter(*graph, sizes);
+  KnownTensors known(graph, two_rows, rows);
+  FollowerSearch search(graph, known);
+  Rewriter rewriter(*graph, known);
   std::vector<std::function<void()>> changes;
   for (Node* node : std::vector<Node*>(graph->nodes().begin(), graph->nodes().end()))  // search.of() moves some
-    if (is_convolution(node, sizes))
+    if (is_convolution(node, known))
       changes.emplace_back([&, node, after = search.of(node)] { rewriter.replace_convolution(node, after); });
-    else if (is_linear(node, sizes))
+    else if (is_linear(node, known))
       changes.emplace_back([&, node, after = search.of(node)] { rewriter.replace_linear(node, after); });
-    else if (const auto step = read_weightless(node, sizes))
+    else if (const auto step = read_weightless(node, known))
       changes.emplace_back([&, node, step] { rewriter.replace_by_step(node, *step); });
   for (const auto& change : changes) change();
   torch::jit::EliminateDeadCode(graph->block());

@@ -72,10 +72,10 @@ std::size_t position(const std::vector<T>& all, const T& one) {
 
 }  // namespace
 
-OneDnnMaps maps_of(const Value* value, const KnownSizes& sizes) {
-  const at::ScalarType type = sizes.type(value);
+OneDnnMaps maps_of(const Value* value, const KnownTensors& known) {
+  const at::ScalarType type = known.type(value);
   TORCH_CHECK(type == at::kFloat || type == at::kBFloat16, "no maps of ", type);
-  return {sizes.expected(value), type == at::kFloat ? OneDnnType::kFloat : OneDnnType::kBfloat16};
+  return {known.expected_sizes(value), type == at::kFloat ? OneDnnType::kFloat : OneDnnType::kBfloat16};
 }
 
 c10::Symbol OneDnnNodes::layer_kind() { return kLayer; }
@@ -97,11 +97,11 @@ void OneDnnNodes::join() {
 std::int64_t OneDnnNodes::rows_at_once(const Node* node) const {
   std::size_t bytes = 0;
   for (const Value* value : {node->inputs()[0], node->outputs()[0]}) {
-    const Sizes& sizes = sizes_.of(value);
+    const Sizes& sizes = known_.sizes(value);
     bytes += static_cast<std::size_t>(c10::multiply_integers(sizes.begin() + 1, sizes.end())) *
-             c10::elementSize(sizes_.type(value));
+             c10::elementSize(known_.type(value));
   }
-  return OneDnnProgram::rows_at_once(bytes, sizes_.expected(node->output())[0]);
+  return OneDnnProgram::rows_at_once(bytes, known_.expected_sizes(node->output())[0]);
 }
 
 /// A part ends only where nothing but its last result is read behind it: between the blocks of a network.
@@ -144,7 +144,7 @@ void OneDnnNodes::replace_by_program(const std::vector<Node*>& nodes) {
     values.push_back(node->output());
   }
   std::vector<OneDnnMaps> given;
-  for (const Value* input : inputs) given.push_back(maps_of(input, sizes_));
+  for (const Value* input : inputs) given.push_back(maps_of(input, known_));
   OneDnnProgram program(steps, given, outputs);
   torch::jit::WithInsertPoint at(nodes.back());
   Node* joined = graph_.insertNode(graph_.create(kProgram, inputs, outputs.size()));
@@ -152,7 +152,7 @@ void OneDnnNodes::replace_by_program(const std::vector<Node*>& nodes) {
                 IValue::make_capsule(c10::make_intrusive<ProgramHolder>(std::move(program), std::move(given))));
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     joined->output(i)->setType(c10::TensorType::get());
-    sizes_.set_as(joined->output(i), values[outputs[i]]);
+    known_.set_as(joined->output(i), values[outputs[i]]);
     values[outputs[i]]->replaceAllUsesWith(joined->output(i));
   }
   for (Node* node : std::vector<Node*>(nodes.rbegin(), nodes.rend())) node->destroy();

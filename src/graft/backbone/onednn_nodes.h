@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "graft/backbone/graph.h"
-#include "graft/backbone/known_sizes.h"
+#include "graft/backbone/known_tensors.h"
 #include "graft/backbone/onednn_program.h"
 
 namespace graft::graph {
@@ -15,12 +15,12 @@ struct OneDnnLayer {
 };
 
 /// Maps of as many rows as will run.
-OneDnnMaps maps_of(const Value* value, const KnownSizes& sizes);
+OneDnnMaps maps_of(const Value* value, const KnownTensors& known);
 
 /// Layers of a graph as oneDNN's programs.
 class OneDnnNodes {
  public:
-  OneDnnNodes(Graph& graph, KnownSizes& sizes) : graph_(graph), sizes_(sizes) {}
+  OneDnnNodes(Graph& graph, KnownTensors& known) : graph_(graph), known_(known) {}
 
   /// The kind of a node that stands for a layer until it is joined: its inputs are what flows in, and what is added to
   /// the result, where something is.
@@ -37,7 +37,7 @@ class OneDnnNodes {
   void replace_by_program(const std::vector<Node*>& nodes);
 
   Graph& graph_;
-  KnownSizes& sizes_;
+  KnownTensors& known_;
   std::unordered_map<const Node*, OneDnnLayer> layers_{};
 };
 

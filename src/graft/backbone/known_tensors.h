@@ -13,16 +13,16 @@ using Sizes = std::vector<std::int64_t>;
 
 /// The sizes and types of all tensors that a graph's nodes take or give, as one run on two rows shows them: on one,
 /// what is broadcast over rows would look as if it were not.
-class KnownSizes {
+class KnownTensors {
  public:
   /// @param two_rows  the graph's inputs, two rows among them
   /// @param rows  that will run as a rule
-  KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack two_rows, std::int64_t rows);
+  KnownTensors(const std::shared_ptr<Graph>& graph, torch::jit::Stack two_rows, std::int64_t rows);
 
   /// On two rows; empty for a value that was not there.
-  const Sizes& of(const Value* value) const;
+  const Sizes& sizes(const Value* value) const;
   /// On as many rows as will run.
-  Sizes expected(const Value* value) const;
+  Sizes expected_sizes(const Value* value) const;
   /// Undefined for a value that was not there.
   at::ScalarType type(const Value* value) const;
   /// `value` stands for `other` from now on.

@@ -1,4 +1,4 @@
-#include "graft/backbone/known_sizes.h"
+#include "graft/backbone/known_tensors.h"
 
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
@@ -6,7 +6,7 @@
 
 namespace graft::graph {
 
-KnownSizes::KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack two_rows, std::int64_t rows)
+KnownTensors::KnownTensors(const std::shared_ptr<Graph>& graph, torch::jit::Stack two_rows, std::int64_t rows)
     : rows_(rows) {
   std::vector<Value*> values;
   for (Node* node : graph->nodes())
@@ -23,23 +23,23 @@ KnownSizes::KnownSizes(const std::shared_ptr<Graph>& graph, torch::jit::Stack tw
       known_[values[i]] = {found.toTensor().sizes().vec(), found.toTensor().scalar_type()};
 }
 
-const KnownSizes::Known& KnownSizes::find(const Value* value) const {
+const KnownTensors::Known& KnownTensors::find(const Value* value) const {
   static const Known kNothing;
   const auto found = known_.find(value);
   return found == known_.end() ? kNothing : found->second;
 }
 
-const Sizes& KnownSizes::of(const Value* value) const { return find(value).sizes; }
+const Sizes& KnownTensors::sizes(const Value* value) const { return find(value).sizes; }
 
-at::ScalarType KnownSizes::type(const Value* value) const { return find(value).type; }
+at::ScalarType KnownTensors::type(const Value* value) const { return find(value).type; }
 
-void KnownSizes::set_as(const Value* value, const Value* other) {
+void KnownTensors::set_as(const Value* value, const Value* other) {
   const Known copy = find(other);
   known_[value] = copy;
 }
 
-Sizes KnownSizes::expected(const Value* value) const {
-  Sizes sizes = of(value);
+Sizes KnownTensors::expected_sizes(const Value* value) const {
+  Sizes sizes = this->sizes(value);
   sizes.at(0) = std::max<std::int64_t>(1, sizes[0] * rows_ / 2);
   return sizes;
 }
