@@ -98,30 +98,43 @@ std::optional<Sizes> int_list(const Value* value) {
   return constant->toIntVector();
 }
 
+/// Down and across, which one number may stand for.
+std::optional<Sizes> pair_of(const Value* value) {
+  auto pair = int_list(value);
+  if (pair && pair->size() == 1) pair->push_back(pair->front());
+  return pair && pair->size() == 2 ? pair : std::nullopt;
+}
+
+/// [n, channels, height, width] of a type that oneDNN is given here.
+bool are_maps(const Value* value, const KnownTensors& known) {
+  const at::ScalarType type = known.type(value);
+  return known.sizes(value).size() == 4 && (type == at::kFloat || type == at::kBFloat16);
+}
+
 std::optional<at::Tensor> weights_of(const Value* value) { return constant_tensor(value->node()); }
 
 /// A convolution of images as it stands in a graph.
 struct Convolution {
   Value* input;
-  at::Tensor weight;
-  Value* bias;
-  Sizes padding, padding_behind, stride, dilation;
-  std::int64_t groups;
+  at::Tensor weight, bias;
+  OneDnnStep step;
 };
 
-/// Padding [left, right, top, bottom] with zeros goes into the convolution that reads it.
-void take_padding(Convolution& convolution) {
+/// With the padding [left, right, top, bottom] by zeros that its input comes from, where it does.
+Convolution with_padding(Convolution convolution) {
   const Node* node = convolution.input->node();
   const std::string_view kind = node->kind().toQualString();
-  if (kind != "aten::constant_pad_nd" && kind != "aten::pad") return;
+  if (kind != "aten::constant_pad_nd" && kind != "aten::pad") return convolution;
   const auto pad = int_list(node->input(1));
-  if (!pad || pad->size() != 4 || std::ranges::any_of(*pad, [](auto side) { return side < 0; })) return;
-  if (kind == "aten::pad" && toIValue(node->input(2)) != IValue("constant")) return;
+  if (!pad || pad->size() != 4 || std::ranges::any_of(*pad, [](auto side) { return side < 0; })) return convolution;
+  if (kind == "aten::pad" && toIValue(node->input(2)) != IValue("constant")) return convolution;
   const auto value = toIValue(node->inputs().back());
-  if (!value || !(value->isNone() || (value->isScalar() && value->toScalar().toDouble() == 0))) return;
-  convolution.padding = {convolution.padding[0] + (*pad)[2], convolution.padding[1] + (*pad)[0]};
-  convolution.padding_behind = {convolution.padding_behind[0] + (*pad)[3], convolution.padding_behind[1] + (*pad)[1]};
+  if (!value || !(value->isNone() || (value->isScalar() && value->toScalar().toDouble() == 0))) return convolution;
+  Sizes &before = convolution.step.padding, &behind = convolution.step.padding_behind;
+  before = {before[0] + (*pad)[2], before[1] + (*pad)[0]};
+  behind = {behind[0] + (*pad)[3], behind[1] + (*pad)[1]};
   convolution.input = node->input(0);
+  return convolution;
 }
 
 std::optional<Convolution> read_convolution(const Node* node, const KnownTensors& known) {
@@ -129,18 +142,24 @@ std::optional<Convolution> read_convolution(const Node* node, const KnownTensors
   const bool general = kind == "aten::_convolution" || kind == "aten::convolution";
   if (!general && kind != "aten::conv2d") return std::nullopt;
   const auto weight = weights_of(node->input(1));
-  const auto stride = int_list(node->input(3)), padding = int_list(node->input(4)), dilation = int_list(node->input(5));
-  const auto groups = toIValue(node->input(general ? 8 : 6));
-  if (!weight || !stride || !padding || !dilation || !groups || known.sizes(node->input(0)).size() != 4)
+  const auto bias = toIValue(node->input(2)), groups = toIValue(node->input(general ? 8 : 6));
+  const auto stride = pair_of(node->input(3)), padding = pair_of(node->input(4)), dilation = pair_of(node->input(5));
+  if (!weight || !bias || !stride || !padding || !dilation || !groups || !are_maps(node->input(0), known))
     return std::nullopt;
   if (general && toIValue(node->input(6)) != IValue(false)) return std::nullopt;  // transposed
-  if (!toIValue(node->input(2))) return std::nullopt;                             // a bias that is computed
-  Convolution convolution{node->input(0), *weight, node->input(2), *padding,
-                          *padding,       *stride, *dilation,      groups->toInt()};
-  for (Sizes* pair : {&convolution.padding, &convolution.padding_behind, &convolution.stride, &convolution.dilation})
-    if (pair->size() == 1) pair->push_back(pair->front());
-  take_padding(convolution);
-  return convolution;
+  const Convolution plain{.input = node->input(0),
+                          .weight = weight->contiguous(),
+                          .bias = bias->isNone() ? at::Tensor() : bias->toTensor().to(at::kFloat).contiguous(),
+                          .step = {.outputs = weight->size(0),
+                                   .groups = groups->toInt(),
+                                   .kernel = {weight->size(2), weight->size(3)},
+                                   .stride = *stride,
+                                   .dilation = *dilation,
+                                   .padding = *padding,
+                                   .padding_behind = *padding}};
+  for (const auto& convolution : {with_padding(plain), plain})
+    if (is_fast(convolution.step, maps_of(convolution.input, known))) return convolution;
+  return std::nullopt;
 }
 
 /// The windows of a pooling layer. Not those that it rounds up to more than fit.
@@ -148,12 +167,10 @@ std::optional<OneDnnStep> read_pool(const Node* node, const KnownTensors& known)
   const std::string_view kind = node->kind().toQualString();
   const bool largest = kind == "aten::max_pool2d";
   if (!largest && kind != "aten::avg_pool2d") return std::nullopt;
-  const Sizes &in = known.sizes(node->input(0)), &out = known.sizes(node->output());
-  auto kernel = int_list(node->input(1)), stride = int_list(node->input(2)), padding = int_list(node->input(3));
-  if (!kernel || !stride || !padding || in.size() != 4) return std::nullopt;
-  if (stride->empty()) stride = kernel;
-  for (Sizes* pair : {&*kernel, &*stride, &*padding})
-    if (pair->size() == 1) pair->push_back(pair->front());
+  if (!are_maps(node->input(0), known)) return std::nullopt;
+  const auto kernel = pair_of(node->input(1)), padding = pair_of(node->input(3));
+  const auto stride = int_list(node->input(2)) == Sizes{} ? kernel : pair_of(node->input(2));
+  if (!kernel || !stride || !padding) return std::nullopt;
   OneDnnStep::Kind how = OneDnnStep::Kind::kMaxPool;
   if (largest) {
     const auto dilation = int_list(node->input(4));
@@ -163,18 +180,20 @@ std::optional<OneDnnStep> read_pool(const Node* node, const KnownTensors& known)
     if (!counts_padding || !divisor || !divisor->isNone()) return std::nullopt;
     how = counts_padding->toBool() ? OneDnnStep::Kind::kPaddedAveragePool : OneDnnStep::Kind::kAveragePool;
   }
+  const OneDnnMaps in = maps_of(node->input(0), known);
   OneDnnStep step{.kind = how,
-                  .outputs = in[1],
+                  .outputs = in.sizes[1],
                   .kernel = *kernel,
                   .stride = *stride,
                   .padding = *padding,
                   .padding_behind = *padding};
-  return result_of(step, {in, OneDnnType::kFloat}).sizes == out ? std::optional(step) : std::nullopt;
+  const bool rounds_up = result_of(step, in).sizes != known.expected_sizes(node->output());
+  return rounds_up ? std::nullopt : std::optional(step);
 }
 
 /// Float maps to bfloat16.
 std::optional<OneDnnStep> read_conversion(const Node* node, const KnownTensors& known) {
-  const bool converts = node->kind() == c10::aten::to && known.sizes(node->input(0)).size() == 4 &&
+  const bool converts = node->kind() == c10::aten::to && are_maps(node->input(0), known) &&
                         known.type(node->input(0)) == at::kFloat && known.type(node->output()) == at::kBFloat16;
   return converts ? std::optional(OneDnnStep{.kind = OneDnnStep::Kind::kConversion}) : std::nullopt;
 }
@@ -254,18 +273,8 @@ class Rewriter {
   void replace_convolution(Node* node, const Followers& after) {
     const Convolution convolution = read_convolution(node, known_).value();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
-    const IValue bias = toIValue(convolution.bias).value();
-    OneDnnLayer layer{.step = {.kind = OneDnnStep::Kind::kConvolution,
-                               .outputs = convolution.weight.size(0),
-                               .groups = convolution.groups,
-                               .kernel = {convolution.weight.size(2), convolution.weight.size(3)},
-                               .stride = convolution.stride,
-                               .dilation = convolution.dilation,
-                               .padding = convolution.padding,
-                               .padding_behind = convolution.padding_behind,
-                               .pointwise = after.pointwise},
-                      .weight = convolution.weight.contiguous(),
-                      .bias = bias.isNone() ? at::Tensor() : bias.toTensor().to(at::kFloat).contiguous()};
+    OneDnnLayer layer{.step = convolution.step, .weight = convolution.weight, .bias = convolution.bias};
+    layer.step.pointwise = after.pointwise;
     layer.step.weight = layer.weight.const_data_ptr();
     if (layer.bias.defined()) layer.step.bias = layer.bias.const_data_ptr<float>();
     nodes_.describe(put(OneDnnNodes::layer_kind(), convolution.input, node, {}, after), std::move(layer));

@@ -102,8 +102,19 @@ struct Step {
   std::size_t scratch = 0;  ///< bytes
 };
 
+/// oneDNN's own word for how it computes: some ways are plain loops, and products of unfolded maps fail where the sides
+/// of the padding differ (2.6 on AVX2).
 template <typename Description>
-Step compiled(const Description& description) {
+bool is_sound(const Description& description, const OneDnnStep& step) {
+  const std::string_view way = description.impl_info_str();
+  const auto names = [&](std::string_view word) { return way.find(word) != std::string_view::npos; };
+  return !names("ref") && (!names("gemm") || step.padding == step.padding_behind);
+}
+
+template <typename Description>
+Step compiled(const Description& description, const OneDnnStep& step) {
+  if (!is_sound(description, step))
+    throw std::runtime_error(std::string("oneDNN has no fast ") + description.impl_info_str());
   return {dnnl::primitive(description.get()), {}, description.scratchpad_desc().get_size()};
 }
 
@@ -131,32 +142,49 @@ memory packed(const void* weight, const memory::desc& plain, const memory::desc&
   return to;
 }
 
-Step convolution(const OneDnnStep& step, const Ends& ends) {
-  using Tag = memory::format_tag;
-  const std::int64_t inputs = ends.input.dims()[1], groups = step.groups;
-  Sizes sizes{step.outputs / groups, inputs / groups, step.kernel[0], step.kernel[1]};
-  if (groups > 1) sizes.insert(sizes.begin(), groups);
-  const auto type = ends.input.data_type();
-  const memory::desc weight(sizes, type, Tag::any);
+using Tag = memory::format_tag;
+
+/// [groups, outputs / groups, inputs / groups, height, width] where there are groups.
+memory::desc weights_of(const OneDnnStep& step, const memory::desc& input, std::optional<Tag> layout) {
+  Sizes sizes{step.outputs / step.groups, input.dims()[1] / step.groups, step.kernel[0], step.kernel[1]};
+  if (step.groups > 1) sizes.insert(sizes.begin(), step.groups);
+  return {sizes, input.data_type(), layout.value_or(step.groups > 1 ? Tag::goihw : Tag::oihw)};
+}
+
+dnnl::convolution_forward::primitive_desc describe_convolution(const OneDnnStep& step, const Ends& ends) {
+  const memory::desc weight = weights_of(step, ends.input, Tag::any);
   const memory::desc bias = step.bias ? memory::desc({step.outputs}, memory::data_type::f32, Tag::x) : memory::desc();
   const Sizes gaps{step.dilation[0] - 1, step.dilation[1] - 1};
   constexpr auto kMode = dnnl::prop_kind::forward_inference;
   constexpr auto kMethod = Kind::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
-  const dnnl::convolution_forward::primitive_desc description(cpu(), kMode, kMethod, ends.input, weight, bias,
-                                                              ends.result, step.stride, gaps, step.padding,
-                                                              step.padding_behind, attributes_of(step));
+  return {cpu(),
+          kMode,
+          kMethod,
+          ends.input,
+          weight,
+          bias,
+          ends.result,
+          step.stride,
+          gaps,
+          step.padding,
+          step.padding_behind,
+          attributes_of(step)};
 #else
-  const dnnl::convolution_forward::primitive_desc description(
-      {kMode, kMethod, ends.input, weight, bias, ends.result, step.stride, gaps, step.padding, step.padding_behind},
-      attributes_of(step), cpu());
+  return {{kMode, kMethod, ends.input, weight, bias, ends.result, step.stride, gaps, step.padding, step.padding_behind},
+          attributes_of(step),
+          cpu()};
 #endif
-  Step found = compiled(description);
-  found.constants.emplace(DNNL_ARG_WEIGHTS, packed(step.weight, {sizes, type, groups > 1 ? Tag::goihw : Tag::oihw},
-                                                   description.weights_desc()));
+}
+
+Step convolution(const OneDnnStep& step, const Ends& ends) {
+  const auto description = describe_convolution(step, ends);
+  Step found = compiled(description, step);
+  found.constants.emplace(DNNL_ARG_WEIGHTS,
+                          packed(step.weight, weights_of(step, ends.input, std::nullopt), description.weights_desc()));
   if (step.bias) {
-    memory copy(bias, cpu());
-    std::memcpy(copy.get_data_handle(), step.bias, bias.get_size());
+    memory copy(description.bias_desc(), cpu());
+    std::memcpy(copy.get_data_handle(), step.bias, copy.get_desc().get_size());
     found.constants.emplace(DNNL_ARG_BIAS, copy);
   }
   return found;
@@ -166,20 +194,22 @@ template <Kind kMethod>
 Step pool(const OneDnnStep& step, const Ends& ends) {
   constexpr auto kMode = dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
-  return compiled(dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input, ends.result, step.stride,
-                                                        step.kernel, {0, 0}, step.padding, step.padding_behind,
-                                                        attributes_of(step)));
+  return compiled(
+      dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input, ends.result, step.stride, step.kernel,
+                                            {0, 0}, step.padding, step.padding_behind, attributes_of(step)),
+      step);
 #else
-  return compiled(dnnl::pooling_forward::primitive_desc(
-      {kMode, kMethod, ends.input, ends.result, step.stride, step.kernel, step.padding, step.padding_behind},
-      attributes_of(step), cpu()));
+  return compiled(dnnl::pooling_forward::primitive_desc({kMode, kMethod, ends.input, ends.result, step.stride,
+                                                         step.kernel, step.padding, step.padding_behind},
+                                                        attributes_of(step), cpu()),
+                  step);
 #endif
 }
 
-Step conversion(const OneDnnStep&, const Ends& ends) {
+Step conversion(const OneDnnStep& step, const Ends& ends) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return compiled(dnnl::reorder::primitive_desc(cpu(), ends.input, cpu(), ends.result, attributes));
+  return compiled(dnnl::reorder::primitive_desc(cpu(), ends.input, cpu(), ends.result, attributes), step);
 }
 
 /// In the order of OneDnnStep::Kind.
@@ -205,6 +235,17 @@ OneDnnMaps result_of(const OneDnnStep& step, const OneDnnMaps& input) {
     sizes.push_back((input.sizes[i + 2] + step.padding[i] + step.padding_behind[i] - reach) / step.stride[i] + 1);
   }
   return {sizes, input.type};
+}
+
+bool is_fast(const OneDnnStep& step, const OneDnnMaps& input) {
+  if (step.kind != OneDnnStep::Kind::kConvolution) return true;
+  const std::int64_t rows = input.sizes[0];
+  try {
+    return is_sound(
+        describe_convolution(step, {channels_last(input, rows), channels_last(result_of(step, input), rows)}), step);
+  } catch (const dnnl::error&) {
+    return false;
+  }
 }
 
 std::int64_t OneDnnProgram::rows_at_once(std::size_t bytes_a_row, std::int64_t rows) {

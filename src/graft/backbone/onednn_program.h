@@ -44,6 +44,9 @@ struct OneDnnMaps {
 /// What a step gives.
 OneDnnMaps result_of(const OneDnnStep& step, const OneDnnMaps& input);
 
+/// Whether oneDNN has more than a plain loop for a convolution; true for other steps.
+bool is_fast(const OneDnnStep& step, const OneDnnMaps& input);
+
 /// Layers that oneDNN computes one after the other, without LibTorch in between: on a few rows at a time, as many
 /// as keep what flows from one to the next in the processor's cache. Values are numbered: the program's inputs first,
 /// then the result of each step. Knows nothing of LibTorch, which carries a oneDNN of its own and its headers.
@@ -56,7 +59,7 @@ class OneDnnProgram {
   /// Packs the weights and compiles.
   /// @param inputs  what goes in, equally many rows of all
   /// @param outputs  the results that it gives
-  /// @throws std::exception (dnnl::error) where oneDNN cannot compute a step
+  /// @throws std::exception (dnnl::error) where oneDNN cannot compute a step, or not fast
   OneDnnProgram(const std::vector<OneDnnStep>& steps, const std::vector<OneDnnMaps>& inputs,
                 const std::vector<std::size_t>& outputs);
 
