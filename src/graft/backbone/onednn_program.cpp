@@ -118,9 +118,13 @@ Step compiled(const Description& description, const OneDnnStep& step) {
   return {dnnl::primitive(description.get()), {}, description.scratchpad_desc().get_size()};
 }
 
-/// Maps that flow in and out.
+/// Maps that flow in and out, and how many rows of them at once.
 struct Ends {
-  memory::desc input, result;
+  OneDnnMaps in, out;
+  std::int64_t rows;
+
+  memory::desc input() const { return channels_last(in, rows); }
+  memory::desc result() const { return channels_last(out, rows); }
 };
 
 dnnl::primitive_attr attributes_of(const OneDnnStep& step) {
@@ -145,14 +149,14 @@ memory packed(const void* weight, const memory::desc& plain, const memory::desc&
 using Tag = memory::format_tag;
 
 /// [groups, outputs / groups, inputs / groups, height, width] where there are groups.
-memory::desc weights_of(const OneDnnStep& step, const memory::desc& input, std::optional<Tag> layout) {
-  Sizes sizes{step.outputs / step.groups, input.dims()[1] / step.groups, step.kernel[0], step.kernel[1]};
+memory::desc weights_of(const OneDnnStep& step, const OneDnnMaps& input, std::optional<Tag> layout) {
+  Sizes sizes{step.outputs / step.groups, input.sizes[1] / step.groups, step.kernel[0], step.kernel[1]};
   if (step.groups > 1) sizes.insert(sizes.begin(), step.groups);
-  return {sizes, input.data_type(), layout.value_or(step.groups > 1 ? Tag::goihw : Tag::oihw)};
+  return {sizes, type_of(input.type), layout.value_or(step.groups > 1 ? Tag::goihw : Tag::oihw)};
 }
 
 dnnl::convolution_forward::primitive_desc describe_convolution(const OneDnnStep& step, const Ends& ends) {
-  const memory::desc weight = weights_of(step, ends.input, Tag::any);
+  const memory::desc weight = weights_of(step, ends.in, Tag::any);
   const memory::desc bias = step.bias ? memory::desc({step.outputs}, memory::data_type::f32, Tag::x) : memory::desc();
   const Sizes gaps{step.dilation[0] - 1, step.dilation[1] - 1};
   constexpr auto kMode = dnnl::prop_kind::forward_inference;
@@ -161,19 +165,20 @@ dnnl::convolution_forward::primitive_desc describe_convolution(const OneDnnStep&
   return {cpu(),
           kMode,
           kMethod,
-          ends.input,
+          ends.input(),
           weight,
           bias,
-          ends.result,
+          ends.result(),
           step.stride,
           gaps,
           step.padding,
           step.padding_behind,
           attributes_of(step)};
 #else
-  return {{kMode, kMethod, ends.input, weight, bias, ends.result, step.stride, gaps, step.padding, step.padding_behind},
-          attributes_of(step),
-          cpu()};
+  return {
+      {kMode, kMethod, ends.input(), weight, bias, ends.result(), step.stride, gaps, step.padding, step.padding_behind},
+      attributes_of(step),
+      cpu()};
 #endif
 }
 
@@ -181,7 +186,7 @@ Step convolution(const OneDnnStep& step, const Ends& ends) {
   const auto description = describe_convolution(step, ends);
   Step found = compiled(description, step);
   found.constants.emplace(DNNL_ARG_WEIGHTS,
-                          packed(step.weight, weights_of(step, ends.input, std::nullopt), description.weights_desc()));
+                          packed(step.weight, weights_of(step, ends.in, std::nullopt), description.weights_desc()));
   if (step.bias) {
     memory copy(description.bias_desc(), cpu());
     std::memcpy(copy.get_data_handle(), step.bias, copy.get_desc().get_size());
@@ -194,12 +199,12 @@ template <Kind kMethod>
 Step pool(const OneDnnStep& step, const Ends& ends) {
   constexpr auto kMode = dnnl::prop_kind::forward_inference;
 #if DNNL_VERSION_MAJOR >= 3
-  return compiled(
-      dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input, ends.result, step.stride, step.kernel,
-                                            {0, 0}, step.padding, step.padding_behind, attributes_of(step)),
-      step);
+  return compiled(dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input(), ends.result(), step.stride,
+                                                        step.kernel, {0, 0}, step.padding, step.padding_behind,
+                                                        attributes_of(step)),
+                  step);
 #else
-  return compiled(dnnl::pooling_forward::primitive_desc({kMode, kMethod, ends.input, ends.result, step.stride,
+  return compiled(dnnl::pooling_forward::primitive_desc({kMode, kMethod, ends.input(), ends.result(), step.stride,
                                                          step.kernel, step.padding, step.padding_behind},
                                                         attributes_of(step), cpu()),
                   step);
@@ -209,7 +214,7 @@ Step pool(const OneDnnStep& step, const Ends& ends) {
 Step conversion(const OneDnnStep& step, const Ends& ends) {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return compiled(dnnl::reorder::primitive_desc(cpu(), ends.input, cpu(), ends.result, attributes), step);
+  return compiled(dnnl::reorder::primitive_desc(cpu(), ends.input(), cpu(), ends.result(), attributes), step);
 }
 
 /// In the order of OneDnnStep::Kind.
@@ -239,10 +244,8 @@ OneDnnMaps result_of(const OneDnnStep& step, const OneDnnMaps& input) {
 
 bool is_fast(const OneDnnStep& step, const OneDnnMaps& input) {
   if (step.kind != OneDnnStep::Kind::kConvolution) return true;
-  const std::int64_t rows = input.sizes[0];
   try {
-    return is_sound(
-        describe_convolution(step, {channels_last(input, rows), channels_last(result_of(step, input), rows)}), step);
+    return is_sound(describe_convolution(step, {input, result_of(step, input), input.sizes[0]}), step);
   } catch (const dnnl::error&) {
     return false;
   }
@@ -271,8 +274,7 @@ class OneDnnProgram::Compiled {
     for (const auto& value : values_) bytes.push_back(bytes_of(value, rows_));
     places_ = place_values(reads_, bytes, outputs);
     for (std::size_t i = 0; i < steps.size(); ++i)
-      steps_.push_back(compile(
-          steps[i], {channels_last(values_[steps[i].input], rows_), channels_last(values_[inputs_ + i], rows_)}));
+      steps_.push_back(compile(steps[i], {values_[steps[i].input], values_[inputs_ + i], rows_}));
     for (const std::size_t output : outputs) outputs_.push_back(values_[output]);
   }
 
