@@ -111,21 +111,23 @@ TEST(Backbone, BoundaryAtCountsConvolutionsAndProducts) {
   const Backbone backbone = fixture("tiny_cnn", "scripted", 32);  // three convolutions
   const std::size_t to = backbone.last_boundary();
   EXPECT_EQ(backbone.boundary_at(0, 0, to), 0U);
-  EXPECT_EQ(backbone.boundary_name(backbone.boundary_at(1.0 / 3, 0, to)), "conv1");
-  EXPECT_EQ(backbone.boundary_name(backbone.boundary_at(2.0 / 3, 0, to)), "conv2");
+  // Behind the activation, in front of the next.
+  EXPECT_EQ(backbone.boundary_name(backbone.boundary_at(1.0 / 3, 0, to) + 1), "conv2");
+  EXPECT_EQ(backbone.boundary_name(backbone.boundary_at(2.0 / 3, 0, to) + 1), "conv3");
   EXPECT_EQ(backbone.crossing_sizes(0), (std::vector<std::int64_t>{3, 32, 32}));
   EXPECT_EQ(backbone.crossing_sizes(to), (std::vector<std::int64_t>{32}));
 }
 
 TEST(FindEngines, TakesTheFirstThatAgreesOrTimesAll) {
   const Backbone backbone = fixture("tiny_cnn", "scripted", 32);
-  const at::Tensor rows = images(kRows, 32);
-  const auto quick = find_engines(backbone, 0, backbone.last_boundary(), rows, {});
+  const std::size_t to = backbone.last_boundary();
+  const EngineExample example = plain_example(backbone, 0, to, images(kRows, 32));
+  const auto quick = find_engines(backbone, 0, to, example, {});
   ASSERT_EQ(quick.size(), 1U);
   EXPECT_EQ(quick[0].plan, (EnginePlan{"onednn", 0}));
   EXPECT_TRUE(quick[0].engine);
   EXPECT_EQ(quick[0].failure, "");
-  const auto timed = find_engines(backbone, 0, backbone.last_boundary(), rows, {.bfloat16 = true, .timing_workers = 2});
+  const auto timed = find_engines(backbone, 0, to, example, {.bfloat16 = true, .timing_workers = 2});
   EXPECT_EQ(timed.size(), has_fast_bfloat16() ? 5U : 3U);
   for (std::size_t i = 0; i < timed.size(); ++i) {
     EXPECT_EQ(timed[i].failure, "") << timed[i].plan.kind;
@@ -143,7 +145,9 @@ TEST(FindEngines, ANetworkThatNeedsItsLayoutKeepsIt) {
   module.save((folder / "net.pt").string());
   const auto backbone =
       Backbone::load(folder / "net.pt", {.image_size = 8, .features = {.classifier = ClassifierChoice::kKeep}});
-  const auto trials = find_engines(backbone, 0, backbone.last_boundary(), images(kRows, 8), {.timing_workers = 1});
+  const std::size_t to = backbone.last_boundary();
+  const auto trials =
+      find_engines(backbone, 0, to, plain_example(backbone, 0, to, images(kRows, 8)), {.timing_workers = 1});
   ASSERT_EQ(trials.size(), 3U);
   EXPECT_EQ(trials[0].plan.kind, "plain");
   for (const std::size_t other : {1, 2}) {

@@ -25,7 +25,9 @@ Layers make_layers(const std::string& network, bool bfloat16) {
   const InputSpec input;
   const at::Tensor photo = fit_image(decode_image_file(GRAFT_BENCHMARK_FILES "/photo.jpg", {}), input);
   const at::Tensor rows = normalize_images(photo.unsqueeze(0).repeat({kRows, 1, 1, 1}), input);
-  return {rows, *find_engines(backbone, 0, backbone.last_boundary(), rows, {.bfloat16 = bfloat16}).front().engine};
+  const std::size_t to = backbone.last_boundary();
+  const EngineExample example = plain_example(backbone, 0, to, rows);
+  return {rows, *find_engines(backbone, 0, to, example, {.bfloat16 = bfloat16}).front().engine};
 }
 
 const Layers& layers(const std::string& network, bool bfloat16) {

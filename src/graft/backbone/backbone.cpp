@@ -276,6 +276,7 @@ std::size_t Backbone::boundary_at(double part, std::size_t from, std::size_t to)
   };
   std::size_t boundary = from;
   while (boundary < to && layers(boundary) < part * layers(to)) ++boundary;
+  while (boundary < to && layers(boundary + 1) == layers(boundary)) ++boundary;
   return boundary;
 }
 

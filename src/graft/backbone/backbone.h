@@ -72,8 +72,8 @@ class Backbone {
   std::string part_digest(std::size_t from, std::size_t to) const;
   /// Shape of what crosses a boundary for one image, without the leading dimension.
   const std::vector<std::int64_t>& crossing_sizes(std::size_t boundary) const;
-  /// The first boundary behind `part` (0 to 1) of the convolutions and linear layers between two others; `to` when
-  /// there is none before it.
+  /// The boundary behind `part` (0 to 1) of the convolutions and linear layers between two others, and behind what
+  /// follows them: their normalisation and activation. `to` when there is none before it.
   std::size_t boundary_at(double part, std::size_t from, std::size_t to) const;
 
   /// The whole network as one flat graph (self, images) -> features.

@@ -34,7 +34,7 @@ constexpr Seconds kTimed{0.6};  // for which each engine is timed, and
 constexpr int kTimedCalls = 3;  // at least
 
 /// Parts of the layers, counted from the images, that are tried in float32 before bfloat16.
-constexpr double kExactParts[] = {0, 0.05, 0.1, 0.25, 0.5};
+constexpr double kExactParts[] = {0, 0.025, 0.05, 0.1, 0.25, 0.5};
 
 void use_bfloat16(Graph& graph) {
   for (Node* node : graph::all_nodes(graph.block())) {
@@ -209,14 +209,10 @@ EngineTrial noting_failure(const EnginePlan& plan, const std::function<EngineTri
   }
 }
 
-at::Tensor plainly(const Backbone& backbone, std::size_t from, std::size_t to, const at::Tensor& rows) {
-  return FrozenEngine(backbone, from, to, {}, rows).of_example();
-}
-
 EngineTrial compared(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
-                     const at::Tensor& rows, const at::Tensor& expected) {
-  FrozenEngine engine(backbone, from, to, plan, rows);
-  EngineTrial trial{.plan = plan, .error = compare(engine.of_example(), expected)};
+                     const EngineExample& example) {
+  FrozenEngine engine(backbone, from, to, plan, example.rows);
+  EngineTrial trial{.plan = plan, .error = compare(engine.of_example(), example.expected)};
   if (plan.kind == "plain" || trial.error.agrees(engine_kind(plan.kind)))
     trial.engine = std::move(engine);
   else
@@ -224,25 +220,16 @@ EngineTrial compared(const Backbone& backbone, std::size_t from, std::size_t to,
   return trial;
 }
 
-/// Where bfloat16 may start behind `part` of the layers: at the end of a stage, because between a convolution and its
-/// normalisation more is rounded and less is folded.
-std::size_t start_behind(const Backbone& backbone, double part, std::size_t from, std::size_t to) {
-  if (part == 0) return from;
-  const std::size_t boundary = backbone.boundary_at(part, from, to);
-  const auto stage = std::ranges::lower_bound(backbone.stages(), boundary, {}, &Stage::boundary);
-  return stage != backbone.stages().end() && stage->boundary < to ? stage->boundary : boundary;
-}
-
 /// One kind with as much in float32 as it takes.
 EngineTrial with_enough_float32(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind,
-                                const at::Tensor& rows, const at::Tensor& expected) {
+                                const EngineExample& example) {
   return noting_failure({.kind = kind.name}, [&] {
     EngineTrial trial;
     for (const double part : kExactParts) {
       if (part > 0 && !kind.bfloat16) break;
-      const std::size_t exact = start_behind(backbone, part, from, to);
+      const std::size_t exact = part == 0 ? from : backbone.boundary_at(part, from, to);
       if (part > 0 && exact == trial.plan.exact_until) continue;
-      trial = compared(backbone, from, to, {kind.name, exact}, rows, expected);
+      trial = compared(backbone, from, to, {kind.name, exact}, example);
       if (trial.engine) break;
     }
     return trial;
@@ -251,24 +238,26 @@ EngineTrial with_enough_float32(const Backbone& backbone, std::size_t from, std:
 
 }  // namespace
 
+EngineExample plain_example(const Backbone& backbone, std::size_t from, std::size_t to, const at::Tensor& rows) {
+  return {rows, FrozenEngine(backbone, from, to, {}, rows).of_example()};
+}
+
 EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
-                       const at::Tensor& rows) {
-  return noting_failure(plan,
-                        [&] { return compared(backbone, from, to, plan, rows, plainly(backbone, from, to, rows)); });
+                       const EngineExample& example) {
+  return noting_failure(plan, [&] { return compared(backbone, from, to, plan, example); });
 }
 
 std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
-                                      const at::Tensor& rows, const EngineSearch& search) {
+                                      const EngineExample& example, const EngineSearch& search) {
   const bool on_cpu = backbone.device().is_cpu();
-  const at::Tensor expected = plainly(backbone, from, to, rows);
   std::vector<EngineTrial> trials;
   for (const auto& kind : engine_kinds()) {
     if (kind.onednn && !on_cpu) continue;
     if (kind.bfloat16 && !(search.bfloat16 && on_cpu && has_fast_bfloat16())) continue;
-    trials.push_back(with_enough_float32(backbone, from, to, kind, rows, expected));
+    trials.push_back(with_enough_float32(backbone, from, to, kind, example));
     EngineTrial& trial = trials.back();
     if (trial.engine && search.timing_workers > 0)
-      trial.rows_per_second = rows_per_second(*trial.engine, rows, search.timing_workers);
+      trial.rows_per_second = rows_per_second(*trial.engine, example.rows, search.timing_workers);
     if (trial.engine && search.timing_workers == 0) break;
   }
   std::ranges::stable_sort(trials, [](const EngineTrial& left, const EngineTrial& right) {

@@ -72,19 +72,26 @@ struct EngineTrial {
   std::optional<FrozenEngine> engine{};  ///< there when nothing failed
 };
 
-/// Compares one engine with the plain one. `rows` are real ones, float [n, …] crossing `from`.
+/// Real rows, float [n, …] crossing `from`, and what the plain engine makes of them: what the others are held against.
+struct EngineExample {
+  at::Tensor rows, expected;
+};
+
+EngineExample plain_example(const Backbone& backbone, std::size_t from, std::size_t to, const at::Tensor& rows);
+
+/// Compares one engine with the plain one.
 EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t to, const EnginePlan& plan,
-                       const at::Tensor& rows);
+                       const EngineExample& example);
 
 struct EngineSearch {
   bool bfloat16 = false;   ///< bfloat16 may be used
   int timing_workers = 0;  ///< 0: the first kind that agrees is taken; else all are timed with so many threads
 };
 
-/// The best engine first. `rows` are real ones, float [n, …] crossing `from`. Kinds that the machine has no fast
-/// instructions for are left out; a bfloat16 kind is tried with more and more of the first layers in float32 until it
-/// agrees with the plain one: error at most 2e-2, cosine at least 0.999 (float32 kinds: error at most 1e-5).
+/// The best engine first. Kinds that the machine has no fast instructions for are left out; a bfloat16 kind is tried
+/// with more and more of the first layers in float32 until it agrees with the plain one: error at most 2e-2, cosine at
+/// least 0.999 (float32 kinds: error at most 1e-5).
 std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
-                                      const at::Tensor& rows, const EngineSearch& search);
+                                      const EngineExample& example, const EngineSearch& search);
 
 }  // namespace graft

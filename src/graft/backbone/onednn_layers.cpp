@@ -116,7 +116,8 @@ std::optional<at::Tensor> weights_of(const Value* value) { return constant_tenso
 /// A convolution of images as it stands in a graph.
 struct Convolution {
   Value* input;
-  at::Tensor weight, bias;
+  at::Tensor weight;
+  IValue bias;
   OneDnnStep step;
 };
 
@@ -147,9 +148,10 @@ std::optional<Convolution> read_convolution(const Node* node, const KnownTensors
   if (!weight || !bias || !stride || !padding || !dilation || !groups || !are_maps(node->input(0), known))
     return std::nullopt;
   if (general && toIValue(node->input(6)) != IValue(false)) return std::nullopt;  // transposed
+  if (weight->scalar_type() != known.type(node->input(0))) return std::nullopt;
   const Convolution plain{.input = node->input(0),
-                          .weight = weight->contiguous(),
-                          .bias = bias->isNone() ? at::Tensor() : bias->toTensor().to(at::kFloat).contiguous(),
+                          .weight = *weight,
+                          .bias = *bias,
                           .step = {.outputs = weight->size(0),
                                    .groups = groups->toInt(),
                                    .kernel = {weight->size(2), weight->size(3)},
@@ -273,7 +275,8 @@ class Rewriter {
   void replace_convolution(Node* node, const Followers& after) {
     const Convolution convolution = read_convolution(node, known_).value();
     torch::jit::WithInsertPoint at(after.sum ? after.sum : node);
-    OneDnnLayer layer{.step = convolution.step, .weight = convolution.weight, .bias = convolution.bias};
+    OneDnnLayer layer{.step = convolution.step, .weight = convolution.weight.contiguous()};
+    if (!convolution.bias.isNone()) layer.bias = convolution.bias.toTensor().to(at::kFloat).contiguous();
     layer.step.pointwise = after.pointwise;
     layer.step.weight = layer.weight.const_data_ptr();
     if (layer.bias.defined()) layer.step.bias = layer.bias.const_data_ptr<float>();
@@ -357,7 +360,6 @@ void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& tw
       changes.emplace_back([&, node, step] { rewriter.replace_by_step(node, *step); });
   for (const auto& change : changes) change();
   torch::jit::EliminateDeadCode(graph->block());
-
   rewriter.join_layers();
   graph->lint();
 }

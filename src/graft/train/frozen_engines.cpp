@@ -61,17 +61,26 @@ FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::
 
 FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, const Samples& samples, std::size_t rows) {
   const auto [from, to] = between;
-  const at::Tensor example = example_rows(backbone, from, samples, options_.input);
-  if (const auto known = plans_.find(between); known != plans_.end())
-    return FrozenEngine(backbone, from, to, known->second, example);
-  if (rows < kWorthComparing) return FrozenEngine(backbone, from, to, plans_[between] = {}, example);
-  const EngineTrial best = choose(backbone, between, example, rows);
+  const auto planned = plans_.find(between);
+  if (planned != plans_.end() || rows < kWorthComparing)
+    return FrozenEngine(backbone, from, to, planned != plans_.end() ? planned->second : plans_[between] = {},
+                        example_rows(backbone, from, samples, options_.input));
+  const EngineTrial best = choose(backbone, between, example(backbone, between, samples), rows);
   say(backbone, between, best);
   plans_[between] = best.plan;
   return *best.engine;
 }
 
-EngineTrial FrozenEngines::choose(const Backbone& backbone, Between between, const at::Tensor& example,
+const EngineExample& FrozenEngines::example(const Backbone& backbone, Between between, const Samples& samples) {
+  auto known = options_.examples->find(between);
+  if (known == options_.examples->end()) {
+    const at::Tensor rows = example_rows(backbone, between.first, samples, options_.input);
+    known = options_.examples->emplace(between, plain_example(backbone, between.first, between.second, rows)).first;
+  }
+  return known->second;
+}
+
+EngineTrial FrozenEngines::choose(const Backbone& backbone, Between between, const EngineExample& example,
                                   std::size_t rows) {
   const Json asked = question(backbone, between);
   if (const auto plan = verdicts_.find(asked)) {
@@ -107,7 +116,9 @@ void FrozenEngines::say(const Backbone& backbone, Between between, const EngineT
 }
 
 void FrozenEngines::trained_above(std::size_t boundary) {
-  std::erase_if(engines_, [&](const auto& entry) { return entry.first.second > boundary; });
+  const auto above = [&](const auto& entry) { return entry.first.second > boundary; };
+  std::erase_if(engines_, above);
+  std::erase_if(*options_.examples, above);
 }
 
 Json FrozenEngines::plans() const {

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,6 +22,12 @@ std::int64_t rows_at_once(c10::Device device);
 /// What crosses a boundary for a few of the samples, computed plainly: float [n, …], n what engines take at once.
 at::Tensor example_rows(const Backbone& backbone, std::size_t boundary, const Samples& samples, const InputSpec& input);
 
+/// From one boundary to another.
+using Between = std::pair<std::size_t, std::size_t>;
+
+/// What engines of one backbone's parts are compared on, computed plainly once for all of them.
+using EngineExamples = std::map<Between, EngineExample>;
+
 /// The frozen parts of one backbone as functions, each compiled once.
 class FrozenEngines {
  public:
@@ -30,6 +37,7 @@ class FrozenEngines {
     int workers = 1;
     std::filesystem::path verdicts;                   ///< where the fastest are remembered; "" nowhere
     std::function<void(const std::string&)> message;  ///< told what was chosen
+    std::shared_ptr<EngineExamples> examples = std::make_shared<EngineExamples>();  ///< shared by a run's engines
   };
 
   explicit FrozenEngines(Options options);
@@ -39,6 +47,7 @@ class FrozenEngines {
   /// Forgets engines of layers above `boundary`, after they were trained.
   void trained_above(std::size_t boundary);
 
+  const std::shared_ptr<EngineExamples>& examples() const { return options_.examples; }
   /// What was chosen, by boundaries; a run that goes on with these computes the same bits.
   Json plans() const;
   void use_plans(const Json& plans);
@@ -46,10 +55,9 @@ class FrozenEngines {
   double searched_s() const { return searched_s_; }
 
  private:
-  using Between = std::pair<std::size_t, std::size_t>;
-
   FrozenEngine build(const Backbone& backbone, Between between, const Samples& samples, std::size_t rows);
-  EngineTrial choose(const Backbone& backbone, Between between, const at::Tensor& example, std::size_t rows);
+  const EngineExample& example(const Backbone& backbone, Between between, const Samples& samples);
+  EngineTrial choose(const Backbone& backbone, Between between, const EngineExample& example, std::size_t rows);
   Json question(const Backbone& backbone, Between between) const;
   void say(const Backbone& backbone, Between between, const EngineTrial& trial) const;
 

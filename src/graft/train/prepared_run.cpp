@@ -77,10 +77,13 @@ FrozenEngines::Options engine_options(const RunSpec& spec, bool bfloat16, const 
   return {spec.recipe.input, bfloat16, thread_count(), spec.environment.engines, listener.message};
 }
 
-std::optional<FrozenEngines> float32_engines(const RunSpec& spec, c10::Device device,
+/// Engines in float32 beside `engines`, where those are not.
+std::optional<FrozenEngines> float32_engines(const RunSpec& spec, c10::Device device, const FrozenEngines& engines,
                                              const PreparedRun::Listener& listener) {
   if (spec.recipe.precision != "auto" || !device.is_cpu() || !has_fast_bfloat16()) return std::nullopt;
-  return FrozenEngines(engine_options(spec, /*bfloat16=*/false, listener));
+  auto options = engine_options(spec, /*bfloat16=*/false, listener);
+  options.examples = engines.examples();
+  return FrozenEngines(std::move(options));
 }
 
 FrozenActivations::Options activation_options(const RunSpec& spec, const std::string& precision, std::size_t memory,
@@ -106,7 +109,7 @@ PreparedRun::PreparedRun(RunSpec& spec, c10::Device device, std::size_t memory_g
       selections(select_all(spec.recipe, network)),
       memory(memory_given > 0 ? memory_given : available_memory() / 2),
       engines(engine_options(spec, spec.recipe.precision == "auto", listener)),
-      val_engines(float32_engines(spec, device, listener)),
+      val_engines(float32_engines(spec, device, engines, listener)),
       train(source_of(spec.recipe, dataset.of(Split::kTrain), spec.recipe.augment, device),
             activation_options(spec, spec.recipe.precision, memory, listener), engines),
       val(source_of(spec.recipe, dataset.of(Split::kVal), {}, device),
