@@ -201,8 +201,9 @@ std::optional<OneDnnStep> read_conversion(const Node* node, const KnownTensors& 
 }
 
 std::optional<OneDnnStep> read_weightless(const Node* node, const KnownTensors& known) {
-  const auto pool = read_pool(node, known);
-  return pool ? pool : read_conversion(node, known);
+  auto step = read_pool(node, known);
+  if (!step) step = read_conversion(node, known);
+  return step && is_fast(*step, maps_of(node->input(0), known)) ? step : std::nullopt;
 }
 
 /// What a layer's result goes into that oneDNN computes with it.

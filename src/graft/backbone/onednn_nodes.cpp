@@ -95,13 +95,7 @@ void OneDnnNodes::join() {
 }
 
 std::int64_t OneDnnNodes::rows_at_once(const Node* node) const {
-  std::size_t bytes = 0;
-  for (const Value* value : {node->inputs()[0], node->outputs()[0]}) {
-    const Sizes& sizes = known_.sizes(value);
-    bytes += static_cast<std::size_t>(c10::multiply_integers(sizes.begin() + 1, sizes.end())) *
-             c10::elementSize(known_.type(value));
-  }
-  return OneDnnProgram::rows_at_once(bytes, known_.expected_sizes(node->output())[0]);
+  return OneDnnProgram::rows_at_once(maps_of(node->input(0), known_), maps_of(node->output(), known_));
 }
 
 /// A part ends only where nothing but its last result is read behind it: between the blocks of a network.

@@ -21,6 +21,7 @@ namespace {
 using dnnl::memory;
 using Sizes = OneDnnStep::Sizes;
 using Kind = dnnl::algorithm;
+using Tag = memory::format_tag;
 using Arguments = std::unordered_map<int, memory>;
 
 constexpr std::size_t kUsualCache = std::size_t{1} << 20;  // bytes, where the system does not tell
@@ -87,7 +88,7 @@ memory::data_type type_of(OneDnnType type) {
 memory::desc channels_last(const OneDnnMaps& maps, std::int64_t rows) {
   Sizes sizes = maps.sizes;
   sizes[0] = rows;
-  return {sizes, type_of(maps.type), memory::format_tag::nhwc};
+  return {sizes, type_of(maps.type), Tag::nhwc};
 }
 
 std::int64_t numbers_of(const OneDnnMaps& maps, std::int64_t rows) {
@@ -100,30 +101,7 @@ std::size_t bytes_of(const OneDnnMaps& maps, std::int64_t rows) {
 
 /// The same numbers in one line: three channels at a time convert slowly.
 memory::desc flat(const OneDnnMaps& maps, std::int64_t rows) {
-  return {{numbers_of(maps, rows)}, type_of(maps.type), memory::format_tag::a};
-}
-
-/// Compiled for what it reads and gives.
-struct Step {
-  dnnl::primitive primitive{};
-  Arguments constants{};    ///< weights and bias
-  std::size_t scratch = 0;  ///< bytes
-};
-
-/// oneDNN's own word for how it computes: some ways are plain loops, and products of unfolded maps fail where the sides
-/// of the padding differ (2.6 on AVX2).
-template <typename Description>
-bool is_sound(const Description& description, const OneDnnStep& step) {
-  const std::string_view way = description.impl_info_str();
-  const auto names = [&](std::string_view word) { return way.find(word) != std::string_view::npos; };
-  return !names("ref") && (!names("gemm") || step.padding == step.padding_behind);
-}
-
-template <typename Description>
-Step compiled(const Description& description, const OneDnnStep& step) {
-  if (!is_sound(description, step))
-    throw std::runtime_error(std::string("oneDNN has no fast ") + description.impl_info_str());
-  return {dnnl::primitive(description.get()), {}, description.scratchpad_desc().get_size()};
+  return {{numbers_of(maps, rows)}, type_of(maps.type), Tag::a};
 }
 
 /// Maps that flow in and out, and how many rows of them at once.
@@ -145,16 +123,7 @@ dnnl::primitive_attr attributes_of(const OneDnnStep& step) {
   return attributes;
 }
 
-/// Weights in the layout that oneDNN asks for.
-memory packed(const void* weight, const memory::desc& plain, const memory::desc& wanted) {
-  memory from(plain, cpu(), const_cast<void*>(weight)), to(wanted, cpu());
-  dnnl::stream stream(cpu());
-  dnnl::reorder(from, to).execute(stream, from, to);
-  stream.wait();
-  return to;
-}
-
-using Tag = memory::format_tag;
+constexpr auto kMode = dnnl::prop_kind::forward_inference;
 
 /// [groups, outputs / groups, inputs / groups, height, width] where there are groups.
 memory::desc weights_of(const OneDnnStep& step, const OneDnnMaps& input, std::optional<Tag> layout) {
@@ -163,11 +132,13 @@ memory::desc weights_of(const OneDnnStep& step, const OneDnnMaps& input, std::op
   return {sizes, type_of(input.type), layout.value_or(step.groups > 1 ? Tag::goihw : Tag::oihw)};
 }
 
+memory::desc bias_of(const OneDnnStep& step) {
+  return step.bias ? memory::desc({step.outputs}, memory::data_type::f32, Tag::x) : memory::desc();
+}
+
 dnnl::convolution_forward::primitive_desc describe_convolution(const OneDnnStep& step, const Ends& ends) {
-  const memory::desc weight = weights_of(step, ends.in, Tag::any);
-  const memory::desc bias = step.bias ? memory::desc({step.outputs}, memory::data_type::f32, Tag::x) : memory::desc();
+  const memory::desc weight = weights_of(step, ends.in, Tag::any), bias = bias_of(step);
   const Sizes gaps{step.dilation[0] - 1, step.dilation[1] - 1};
-  constexpr auto kMode = dnnl::prop_kind::forward_inference;
   constexpr auto kMethod = Kind::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
   return {cpu(),
@@ -190,53 +161,85 @@ dnnl::convolution_forward::primitive_desc describe_convolution(const OneDnnStep&
 #endif
 }
 
-Step convolution(const OneDnnStep& step, const Ends& ends) {
-  const auto description = describe_convolution(step, ends);
-  Step found = compiled(description, step);
-  found.constants.emplace(DNNL_ARG_WEIGHTS,
-                          packed(step.weight, weights_of(step, ends.in, std::nullopt), description.weights_desc()));
-  if (step.bias) {
-    memory copy(description.bias_desc(), cpu());
-    std::memcpy(copy.get_data_handle(), step.bias, copy.get_desc().get_size());
-    found.constants.emplace(DNNL_ARG_BIAS, copy);
-  }
-  return found;
-}
-
-template <Kind kMethod>
-Step pool(const OneDnnStep& step, const Ends& ends) {
-  constexpr auto kMode = dnnl::prop_kind::forward_inference;
+dnnl::pooling_forward::primitive_desc describe_pool(Kind method, const OneDnnStep& step, const Ends& ends) {
 #if DNNL_VERSION_MAJOR >= 3
-  return compiled(dnnl::pooling_forward::primitive_desc(cpu(), kMode, kMethod, ends.input(), ends.result(), step.stride,
-                                                        step.kernel, {0, 0}, step.padding, step.padding_behind,
-                                                        attributes_of(step)),
-                  step);
+  return {cpu(),       kMode,  method,       ends.input(),        ends.result(),      step.stride,
+          step.kernel, {0, 0}, step.padding, step.padding_behind, attributes_of(step)};
 #else
-  return compiled(dnnl::pooling_forward::primitive_desc({kMode, kMethod, ends.input(), ends.result(), step.stride,
-                                                         step.kernel, step.padding, step.padding_behind},
-                                                        attributes_of(step), cpu()),
-                  step);
+  return {{kMode, method, ends.input(), ends.result(), step.stride, step.kernel, step.padding, step.padding_behind},
+          attributes_of(step),
+          cpu()};
 #endif
 }
 
-Step conversion(const OneDnnStep& step, const Ends& ends) {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return compiled(
-      dnnl::reorder::primitive_desc(cpu(), flat(ends.in, ends.rows), cpu(), flat(ends.out, ends.rows), attributes),
-      step);
+dnnl::reorder::primitive_desc describe_conversion(const OneDnnStep& step, const Ends& ends) {
+  return {cpu(), flat(ends.in, ends.rows), cpu(), flat(ends.out, ends.rows), attributes_of(step)};
 }
 
-/// In the order of OneDnnStep::Kind.
-constexpr std::array kKinds{conversion, convolution, pool<Kind::pooling_max>, pool<Kind::pooling_avg_exclude_padding>,
-                            pool<Kind::pooling_avg_include_padding>};
+/// What `use` makes of oneDNN's description of a step.
+template <typename Use>
+auto with_description(const OneDnnStep& step, const Ends& ends, const Use& use) {
+  switch (step.kind) {
+    case OneDnnStep::Kind::kConversion:
+      return use(describe_conversion(step, ends));
+    case OneDnnStep::Kind::kConvolution:
+      return use(describe_convolution(step, ends));
+    case OneDnnStep::Kind::kMaxPool:
+      return use(describe_pool(Kind::pooling_max, step, ends));
+    case OneDnnStep::Kind::kAveragePool:
+      return use(describe_pool(Kind::pooling_avg_exclude_padding, step, ends));
+    case OneDnnStep::Kind::kPaddedAveragePool:
+      return use(describe_pool(Kind::pooling_avg_include_padding, step, ends));
+  }
+  throw std::invalid_argument("a step of no kind");
+}
+
+/// By oneDNN's own word for how it computes: some ways are plain loops, and products of unfolded maps fail where the
+/// sides of the padding differ (2.6 on AVX2).
+template <typename Description>
+bool is_sound(const Description& description, const OneDnnStep& step) {
+  const std::string_view way = description.impl_info_str();
+  const auto names = [&](std::string_view word) { return way.find(word) != std::string_view::npos; };
+  return !names("ref") && (!names("gemm") || step.padding == step.padding_behind);
+}
+
+/// Weights in the layout that oneDNN asks for.
+memory packed(const void* weight, const memory::desc& plain, const memory::desc& wanted) {
+  memory from(plain, cpu(), const_cast<void*>(weight)), to(wanted, cpu());
+  dnnl::stream stream(cpu());
+  dnnl::reorder(from, to).execute(stream, from, to);
+  stream.wait();
+  return to;
+}
+
+memory copied(const void* numbers, const memory::desc& description) {
+  memory copy(description, cpu());
+  std::memcpy(copy.get_data_handle(), numbers, description.get_size());
+  return copy;
+}
+
+/// Compiled for what it reads and gives.
+struct Step {
+  dnnl::primitive primitive{};
+  Arguments constants{};    ///< weights and bias
+  std::size_t scratch = 0;  ///< bytes
+};
 
 Step compile(const OneDnnStep& step, const Ends& ends) {
-  return kKinds[static_cast<std::size_t>(step.kind)](step, ends);
+  return with_description(step, ends, [&](const auto& description) {
+    if (!is_sound(description, step))
+      throw std::runtime_error(std::string("oneDNN has no fast ") + description.impl_info_str());
+    Step found{dnnl::primitive(description.get()), {}, description.scratchpad_desc().get_size()};
+    if (step.weight)
+      found.constants.emplace(DNNL_ARG_WEIGHTS, packed(step.weight, weights_of(step, ends.in, std::nullopt),
+                                                       description.query_md(dnnl::query::weights_md)));
+    if (step.bias) found.constants.emplace(DNNL_ARG_BIAS, copied(step.bias, bias_of(step)));
+    return found;
+  });
 }
 
 memory bytes_of_memory(std::size_t count) {
-  return {{{static_cast<memory::dim>(count)}, memory::data_type::u8, memory::format_tag::x}, cpu()};
+  return {{{static_cast<memory::dim>(count)}, memory::data_type::u8, Tag::x}, cpu()};
 }
 
 }  // namespace
@@ -253,16 +256,18 @@ OneDnnMaps result_of(const OneDnnStep& step, const OneDnnMaps& input) {
 }
 
 bool is_fast(const OneDnnStep& step, const OneDnnMaps& input) {
-  if (step.kind != OneDnnStep::Kind::kConvolution) return true;
   try {
-    return is_sound(describe_convolution(step, {input, result_of(step, input), input.sizes[0]}), step);
+    return with_description(step, {input, result_of(step, input), input.sizes[0]},
+                            [&](const auto& description) { return is_sound(description, step); });
   } catch (const dnnl::error&) {
     return false;
   }
 }
 
-std::int64_t OneDnnProgram::rows_at_once(std::size_t bytes_a_row, std::int64_t rows) {
-  std::int64_t found = std::clamp<std::int64_t>(static_cast<std::int64_t>(room_in_cache() / bytes_a_row), 1, rows);
+std::int64_t OneDnnProgram::rows_at_once(const OneDnnMaps& input, const OneDnnMaps& result) {
+  const std::int64_t rows = input.sizes[0];
+  const auto fitting = static_cast<std::int64_t>(room_in_cache() / (bytes_of(input, 1) + bytes_of(result, 1)));
+  std::int64_t found = std::clamp<std::int64_t>(fitting, 1, rows);
   while (rows % found != 0) --found;
   return found;
 }
@@ -272,14 +277,13 @@ class OneDnnProgram::Compiled {
   Compiled(const std::vector<OneDnnStep>& steps, const std::vector<OneDnnMaps>& inputs,
            const std::vector<std::size_t>& outputs)
       : inputs_(inputs.size()), values_(inputs) {
-    std::size_t largest = 0;
+    rows_ = inputs.at(0).sizes[0];
     for (const auto& step : steps) {
       reads_.push_back({step.input, step.added});
       const OneDnnMaps input = values_.at(step.input);
       values_.push_back(result_of(step, input));
-      largest = std::max(largest, bytes_of(input, 1) + bytes_of(values_.back(), 1));
+      rows_ = std::min(rows_, rows_at_once(input, values_.back()));
     }
-    rows_ = rows_at_once(largest, values_[0].sizes[0]);
     std::vector<std::size_t> bytes;
     for (const auto& value : values_) bytes.push_back(bytes_of(value, rows_));
     places_ = place_values(reads_, bytes, outputs);

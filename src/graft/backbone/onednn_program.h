@@ -44,7 +44,7 @@ struct OneDnnMaps {
 /// What a step gives.
 OneDnnMaps result_of(const OneDnnStep& step, const OneDnnMaps& input);
 
-/// Whether oneDNN has more than a plain loop for a convolution; true for other steps.
+/// Whether oneDNN has more than a plain loop for a step.
 bool is_fast(const OneDnnStep& step, const OneDnnMaps& input);
 
 /// Layers that oneDNN computes one after the other, without LibTorch in between: on a few rows at a time, as many
@@ -52,9 +52,9 @@ bool is_fast(const OneDnnStep& step, const OneDnnMaps& input);
 /// then the result of each step. Knows nothing of LibTorch, which carries a oneDNN of its own and its headers.
 class OneDnnProgram {
  public:
-  /// How many of `rows` to compute at once, a divisor of them: so many that what a step reads and writes fits the
+  /// How many rows of a step to compute at once, a divisor of all: so many that what it reads and writes fits the
   /// cache.
-  static std::int64_t rows_at_once(std::size_t bytes_a_row, std::int64_t rows);
+  static std::int64_t rows_at_once(const OneDnnMaps& input, const OneDnnMaps& result);
 
   /// Packs the weights and compiles.
   /// @param inputs  what goes in, equally many rows of all

@@ -61,10 +61,9 @@ FrozenPart FrozenEngines::part(const Backbone& backbone, std::size_t from, std::
 
 FrozenEngine FrozenEngines::build(const Backbone& backbone, Between between, const Samples& samples, std::size_t rows) {
   const auto [from, to] = between;
-  const auto planned = plans_.find(between);
-  if (planned != plans_.end() || rows < kWorthComparing)
-    return FrozenEngine(backbone, from, to, planned != plans_.end() ? planned->second : plans_[between] = {},
-                        example_rows(backbone, from, samples, options_.input));
+  if (rows < kWorthComparing) plans_.try_emplace(between);  // plain
+  if (const auto planned = plans_.find(between); planned != plans_.end())
+    return FrozenEngine(backbone, from, to, planned->second, example_rows(backbone, from, samples, options_.input));
   const EngineTrial best = choose(backbone, between, example(backbone, between, samples), rows);
   say(backbone, between, best);
   plans_[between] = best.plan;
