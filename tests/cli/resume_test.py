@@ -8,7 +8,7 @@ import program
 import run_state
 from program import PHOTOS, backbone, graft
 
-EPOCHS = 25  # of each phase: enough to be caught in the middle
+EPOCHS = 60  # of each phase: enough to be caught in the middle
 INTERRUPTED = 130  # the exit status when a run was asked to stop
 
 AUGMENT = [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]

@@ -25,6 +25,8 @@ namespace prim = c10::prim;
 using graph::Graph;
 using torch::jit::Module;
 
+constexpr const char* kPartMethod = "graft_part_";
+
 /// A frozen file has no tensors left; scripted types carry the constants of the Python class (strides, paddings), which
 /// a trace has not.
 BackboneKind kind_of(const Module& module) {
@@ -124,6 +126,7 @@ Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions
   keep_only(backbone.module_, backbone.graph_);
   backbone.boundaries_ = graph::find_boundaries(*backbone.graph_);
   TORCH_CHECK(!backbone.boundaries_.empty(), "the features are no boundary of ", path.string());
+  backbone.crossing_sizes_[backbone.last_boundary()] = {backbone.num_features_};
   backbone.collect_parameters();
   return backbone;
 }
@@ -240,9 +243,19 @@ std::shared_ptr<Graph> Backbone::part_graph(std::size_t from, std::size_t to) co
 
 torch::jit::Method Backbone::part(std::size_t from, std::size_t to) {
   if (from == 0 && to == last_boundary()) return module_.get_method("forward");
-  const std::string name = "graft_part_" + std::to_string(from) + "_" + std::to_string(to);
+  const std::string name = kPartMethod + std::to_string(from) + "_" + std::to_string(to);
   if (!module_.find_method(name)) graph::add_method(module_, name, part_graph(from, to));
   return module_.get_method(name);
+}
+
+Module Backbone::copy_module() const {
+  Module copy = module_.clone();
+  for (const auto* method : module_.type()->methods())
+    if (method->name().starts_with(kPartMethod)) graph::remove_method(copy, method->name());
+  copy.to(at::kCPU);
+  for (at::Tensor parameter : copy.parameters()) parameter.set_data(parameter.contiguous());
+  copy.eval();
+  return copy;
 }
 
 std::shared_ptr<Graph> Backbone::frozen_graph(std::size_t from, std::size_t to, at::MemoryFormat layout) const {

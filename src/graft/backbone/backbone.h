@@ -37,8 +37,6 @@ class Backbone {
   /// @throws Error when the file is no TorchScript, does not run on such images or has no features to give, and where a
   /// pooling other than the mean is asked for and there is nothing to pool.
   static Backbone load(const std::filesystem::path& path, const BackboneOptions& options);
-  /// The same file and surgery with the file's own tensors.
-  Backbone reload() const { return load(path_, options_); }
 
   const std::filesystem::path& path() const { return path_; }
   const BackboneOptions& options() const { return options_; }
@@ -63,6 +61,9 @@ class Backbone {
   /// forward(float [N, 3, S, S]) -> [N, num_features].
   torch::jit::Module& module() { return module_; }
   const torch::jit::Module& module() const { return module_; }
+  /// A module of its own with the tensors that this one has now, on the CPU, in eval mode, whose only method is
+  /// `forward`.
+  torch::jit::Module copy_module() const;
   /// The layers between two boundaries as a method of module(): they share its parameters and its modes. It may write
   /// to its input.
   torch::jit::Method part(std::size_t from, std::size_t to);

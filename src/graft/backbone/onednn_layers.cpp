@@ -13,6 +13,7 @@
 
 #include "graft/backbone/known_tensors.h"
 #include "graft/backbone/onednn_nodes.h"
+#include "graft/core/runtime.h"
 
 namespace graft::graph {
 namespace {
@@ -349,6 +350,7 @@ class Rewriter {
 void use_onednn(const std::shared_ptr<Graph>& graph, const torch::jit::Stack& two_rows, std::int64_t rows) {
   torch::jit::RemoveTensorMutation(graph);
   KnownTensors known(graph, two_rows, rows);
+  const OneThreadScope one_thread;  // programs and packed weights are laid out for as many threads as there are
   FollowerSearch search(graph, known);
   Rewriter rewriter(*graph, known);
   std::vector<std::function<void()>> changes;

@@ -241,7 +241,7 @@ BatchSize free_batch_size(std::shared_ptr<Graph>& graph, const Module& module, i
     return try_run(graph, module, at::zeros({batch, 3, image_size, image_size}), &reason);
   };
   const auto one = run(1);
-  if (one && run(3)) return {0, one->sizes().vec()};
+  if (one && run(2)) return {0, one->sizes().vec()};
   const auto fixed = std::ranges::find_if(kBatchSizes, [&](std::int64_t batch) { return run(batch).has_value(); });
   if (fixed == kBatchSizes.end()) throw_wrong_size(graph, module, image_size, reason, subject);
   auto freed = graph->copy();

@@ -25,7 +25,7 @@ struct BatchSize {
   std::vector<std::int64_t> feature_sizes;  ///< of the graph's output for one image
 };
 
-/// Runs the graph on one and on three images. Where a trace has written down their number, takes it from the images
+/// Runs the graph on one and on two images. Where a trace has written down their number, takes it from the images
 /// instead.
 /// @throws Error when the graph does not run on images of that size, or runs on one number of them only and cannot be
 /// mended exactly.

@@ -26,15 +26,20 @@ void BestEpochs::put_into(Checkpoint& last, const Progress& progress) const {
   if (!phase_best_is_best(progress)) last.put("phase_best", phase_);
 }
 
-void BestEpochs::save(const RunFolder& folder, const Progress& progress) {
-  if (run_is_new_) save_best(folder, progress, run_);
+void BestEpochs::save_before_last(const RunFolder& folder, const Progress& progress) const {
+  if (run_is_new_) save_best(folder.next_best_checkpoint(), progress, run_);
+}
+
+void BestEpochs::save_behind_last(const RunFolder& folder) {
+  if (run_is_new_) std::filesystem::rename(folder.next_best_checkpoint(), folder.best_checkpoint());
   run_is_new_ = false;
 }
 
 void BestEpochs::restore(const RunFolder& folder, const StoredRun& run) {
   run_ = best_tensors(folder, run);
   phase_ = phase_best_is_best(run.progress) ? run_ : run.last.under("phase_best");
-  if (run.progress.best.known) save_best(folder, run.progress, run_);
+  if (run.progress.best.known) save_best(folder.best_checkpoint(), run.progress, run_);
+  std::filesystem::remove(folder.next_best_checkpoint());
 }
 
 }  // namespace graft

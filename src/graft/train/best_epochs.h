@@ -28,8 +28,10 @@ class BestEpochs {
   /// Nothing is written twice: last.pt leaves the best tensors to best.pt, and those of the phase where they are the
   /// same.
   void put_into(Checkpoint& last, const Progress& progress) const;
-  /// Writes best.pt where it does not hold the best epoch yet. After last.pt: see best_tensors.
-  void save(const RunFolder& folder, const Progress& progress);
+  /// Write best.pt where it does not hold the best epoch yet: under another name until last.pt, written between the
+  /// two, speaks of that epoch. Whenever a run is killed, best_tensors finds them.
+  void save_before_last(const RunFolder& folder, const Progress& progress) const;
+  void save_behind_last(const RunFolder& folder);
   void restore(const RunFolder& folder, const StoredRun& run);
 
  private:

@@ -68,7 +68,9 @@ Task task_of(const Predictor& predictor) {
 
 at::Tensor probabilities_of(const Predictor& predictor, const Samples& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
-  const std::size_t size = predictor.batch_size();
+  const std::size_t share =
+      (samples.size() + static_cast<std::size_t>(workers) - 1) / static_cast<std::size_t>(workers);
+  const std::size_t size = std::clamp<std::size_t>(share, 1, predictor.batch_size());
   const std::size_t batches = (samples.size() + size - 1) / size;
   std::vector<at::Tensor> rows;
   std::size_t done = 0;

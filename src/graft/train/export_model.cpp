@@ -22,7 +22,7 @@
 namespace graft {
 namespace {
 
-constexpr std::size_t kProofImages = 3;  // as many as a backbone is loaded with: oneDNN knows the shapes
+constexpr std::size_t kProofImages = 2;  // as many as a backbone is loaded with: oneDNN knows the shapes
 constexpr std::size_t kSpotChecks = 8;
 constexpr std::int64_t kRowsAtOnce = 4096;  // of a head, whose hidden layers take more memory than its features
 constexpr double kSpotTolerance = 1e-4;
@@ -54,7 +54,8 @@ ArtifactMetadata metadata_of(const ModelSource& source) {
   metadata.recipe = to_json(portable, {});
   metadata.backbone = source.backbone_facts;
   metadata.backbone["file"] = source.recipe.backbone.filename().string();
-  metadata.backbone["sha256"] = sha256_file(source.recipe.backbone);
+  const std::string& known = source.recipe.backbone_sha256;
+  metadata.backbone["sha256"] = known.empty() ? sha256_file(source.recipe.backbone) : known;
   Json images;
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest})
     images[to_string(split)] = source.dataset.of(split).size();
@@ -62,12 +63,17 @@ ArtifactMetadata metadata_of(const ModelSource& source) {
   return metadata;
 }
 
+void set_tensors(Network& network, const std::map<std::string, at::Tensor>& tensors) {
+  restore_tensors(tensors_of(network.head()), under(tensors, "head."), "head");
+  network.backbone().set_tensors(under(tensors, "backbone."));
+  network.eval();
+}
+
 torch::jit::Module compose(const ModelSource& source, const ArtifactMetadata& metadata) {
-  Backbone backbone = source.network.backbone().reload();
-  backbone.set_tensors(under(source.tensors, "backbone."));
+  const Backbone& backbone = source.network.backbone();
   auto head = build_head(source.recipe.head, backbone.num_features(), head_outputs(source.dataset), 0);
-  restore_tensors(tensors_of(head), under(source.tensors, "head."), "head");
-  return compose_artifact(backbone.module(), head, answer_module(source.dataset), metadata);
+  restore_tensors(tensors_of(head), tensors_of(source.network.head()), "head");
+  return compose_artifact(backbone.copy_module(), head, answer_module(source.dataset), metadata);
 }
 
 /// A few validation images as the network sees them.
@@ -78,13 +84,8 @@ at::Tensor proof_images(const ModelSource& source) {
   return normalize_images(at::stack(images), source.recipe.input);
 }
 
-at::Tensor network_logits(const ModelSource& source, const at::Tensor& images) {
+at::Tensor logits_of(Network& network, const at::Tensor& images) {
   torch::NoGradGuard no_grad;
-  Network& network = source.network;
-  auto tensors = tensors_of(network.head());
-  restore_tensors(tensors, under(source.tensors, "head."), "head");
-  network.backbone().set_tensors(under(source.tensors, "backbone."));
-  network.eval();
   const at::Tensor features = network.backbone().module().forward({images.to(network.device())}).toTensor();
   return network.head().forward({features}).toTensor().cpu();
 }
@@ -118,6 +119,17 @@ at::Tensor val_answers(const ModelSource& source, const Artifact& artifact, cons
   return probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
 }
 
+Json figures(const at::Tensor& answers, const Samples& samples, const Dataset& dataset) {
+  return to_json(task_row(dataset.task).measure(answers, labels_of(samples), dataset.classes, score_names()));
+}
+
+/// What the file will be found to do, where that is known before it is written: it is written once then.
+Json expected_metrics(const ModelSource& source, const torch::jit::Module& module) {
+  if (!source.val_features.defined()) return Json::object();
+  const auto samples = source.dataset.of(Split::kVal);
+  return {{to_string(Split::kVal), figures(answers_to(source.val_features, module), samples, source.dataset)}};
+}
+
 ExportedModel measure(const ModelSource& source, const Artifact& artifact,
                       const std::function<void(const std::string&)>& message) {
   const Predictor predictor = Predictor::of(artifact);
@@ -128,8 +140,7 @@ ExportedModel measure(const ModelSource& source, const Artifact& artifact,
     const at::Tensor rows = split == Split::kVal
                                 ? val_answers(source, artifact, predictor, message)
                                 : probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
-    exported.metrics[to_string(split)] =
-        to_json(task_row(source.dataset.task).measure(rows, labels_of(samples), predictor.classes(), score_names()));
+    exported.metrics[to_string(split)] = figures(rows, samples, source.dataset);
     if (split == Split::kVal) exported.val_probabilities = rows;
   }
   return exported;
@@ -139,18 +150,21 @@ ExportedModel measure(const ModelSource& source, const Artifact& artifact,
 
 ExportedModel export_model(const ModelSource& source, const std::filesystem::path& file,
                            const std::function<void(const std::string&)>& message) {
+  set_tensors(source.network, source.tensors);
   ArtifactMetadata metadata = metadata_of(source);
   const auto module = compose(source, metadata);
+  metadata.metrics = expected_metrics(source, module);
   ExportedModel exported;
   message("exporting " + file.string());
   replace_file(file, [&](const std::filesystem::path& temporary) {
     save_artifact(temporary, module, metadata);
     const at::Tensor images = proof_images(source);
     Artifact artifact = load_artifact(temporary, source.trust);
-    prove_artifact(artifact, temporary, images, network_logits(source, images));
+    prove_artifact(artifact, temporary, images, logits_of(source.network, images));
     message("measuring the exported file on the validation images");
     exported = measure(source, artifact, message);
     exported.images = metadata.data["images"];
+    if (metadata.metrics == exported.metrics) return;
     metadata.metrics = exported.metrics;
     save_artifact(temporary, module, metadata);
   });

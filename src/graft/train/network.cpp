@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "graft/backbone/sixteen_bit_dropout.h"
 #include "graft/core/error.h"
 #include "graft/core/runtime.h"
 
@@ -20,6 +21,13 @@ std::int64_t count(const torch::jit::Module& module, bool trained) {
   for (const auto& parameter : module.parameters())
     if (parameter.requires_grad() == trained) total += parameter.numel();
   return total;
+}
+
+std::vector<torch::jit::Module> in_training_mode(const torch::jit::Module& module) {
+  std::vector<torch::jit::Module> found;
+  for (const auto& submodule : module.modules())
+    if (submodule.hasattr("training") && submodule.attr("training").toBool()) found.push_back(submodule);
+  return found;
 }
 
 /// Of the stage `index`, counted from the images, among `stages`.
@@ -48,6 +56,9 @@ class GroupBuilder {
 
 Network::Network(Backbone backbone, torch::jit::Module head, c10::Device device)
     : backbone_(std::move(backbone)), head_(std::move(head)), device_(device) {
+  backbone_.module().eval();
+  head_.eval();
+  graph::use_sixteen_bit_dropout(head_);
   if (device_.is_cpu()) return;
   backbone_.module().to(device_);
   head_.to(device_);
@@ -63,18 +74,18 @@ void Network::select(const TrainSelection& selection, BatchNormStatistics statis
   selection_ = selection;
   statistics_ = statistics;
   boundary_ = backbone_.boundary_below(selection.backbone);
-  train();
-}
-
-void Network::eval() {
-  backbone_.module().eval();
-  head_.eval();
-}
-
-void Network::train() {
   apply_selection(backbone_.module(), selection_.backbone, statistics_);
   apply_selection(head_, selection_.head,
                   selection_.head.empty() ? BatchNormStatistics::kFrozen : BatchNormStatistics::kUpdate);
+  training_ = in_training_mode(backbone_.module());
+  std::ranges::move(in_training_mode(head_), std::back_inserter(training_));
+}
+
+void Network::eval() { set_modes(false); }
+void Network::train() { set_modes(true); }
+
+void Network::set_modes(bool training) {
+  for (auto& module : training_) module.setattr("training", training);
 }
 
 void Network::compute_in(StepFormat format) {

@@ -63,11 +63,13 @@ class Network {
 
  private:
   at::MemoryFormat layout() const;
+  void set_modes(bool training);
 
   Backbone backbone_;
   torch::jit::Module head_;
   c10::Device device_;
   TrainSelection selection_;
+  std::vector<torch::jit::Module> training_;  // what is in training mode while the selection trains
   BatchNormStatistics statistics_ = BatchNormStatistics::kFrozen;
   std::size_t boundary_ = 0;
   StepFormat format_ = StepFormat::kPlain;

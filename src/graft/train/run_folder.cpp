@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
+#include <fstream>
 #include <iomanip>
 #include <locale>
 #include <ostream>
@@ -99,6 +102,14 @@ void RunFolder::write_history(const Json& records) const {
   std::string text;
   for (const auto& record : records) text += record.dump() + "\n";
   replace_file(history(), text);
+}
+
+void RunFolder::append_to_history(const Json& record) const {
+  std::ofstream file(history(), std::ios::binary | std::ios::app);
+  file << record.dump() << std::endl;
+  if (!file)
+    throw Error({"'" + history().string() + "'", std::string("cannot be written (") + std::strerror(errno) + ")",
+                 "a writable folder with room", ""});
 }
 
 }  // namespace graft

@@ -25,6 +25,8 @@ class RunFolder {
   std::filesystem::path recipe() const { return path_ / "recipe.json"; }
   std::filesystem::path last_checkpoint() const { return path_ / "checkpoint" / "last.pt"; }
   std::filesystem::path best_checkpoint() const { return path_ / "checkpoint" / "best.pt"; }
+  /// What becomes best.pt once last.pt speaks of it.
+  std::filesystem::path next_best_checkpoint() const { return path_ / "checkpoint" / "best.next.pt"; }
   std::filesystem::path split() const { return path_ / "split.csv"; }
   std::filesystem::path skipped() const { return path_ / "skipped.csv"; }
   std::filesystem::path log() const { return path_ / "log.txt"; }
@@ -48,6 +50,8 @@ class RunFolder {
   void write_predictions(const Dataset& dataset, const at::Tensor& answers) const;
   /// One JSON line an epoch.
   void write_history(const Json& records) const;
+  /// For those who watch: what has to last is written anew with the next checkpoint.
+  void append_to_history(const Json& record) const;
 
  private:
   std::string csv_path(const std::filesystem::path& image) const;

@@ -9,10 +9,6 @@ namespace graft {
 namespace {
 
 /// Whether the tensors in last.pt are those that the best epoch ended with.
-bool best_has_just_ended(const Progress& progress) {
-  return progress.step == 0 && progress.best.phase == progress.phase && progress.best.epoch + 1 == progress.epoch;
-}
-
 }  // namespace
 
 StoredRun read_stored_run(const RunFolder& folder, RunEnvironment environment) {
@@ -66,23 +62,24 @@ std::string digest_of(const Dataset& dataset) {
   return hash.hex();
 }
 
-void save_best(const RunFolder& folder, const Progress& progress, const std::map<std::string, at::Tensor>& best) {
+void save_best(const std::filesystem::path& file, const Progress& progress,
+               const std::map<std::string, at::Tensor>& best) {
   Checkpoint checkpoint;
   checkpoint.state = {{"best", to_json(progress.best)}};
   checkpoint.put("network", best);
-  save_checkpoint(folder.best_checkpoint(), checkpoint);
+  save_checkpoint(file, checkpoint);
 }
 
 std::map<std::string, at::Tensor> best_tensors(const RunFolder& folder, const StoredRun& run) {
   if (!run.progress.best.known) return {};
-  const std::filesystem::path file = folder.best_checkpoint();
-  if (std::filesystem::exists(file)) {
+  for (const auto& file : {folder.best_checkpoint(), folder.next_best_checkpoint()}) {
+    if (!std::filesystem::exists(file)) continue;
     const Checkpoint best = load_checkpoint(file);
     if (best.state.value("best", Json()) == to_json(run.progress.best)) return best.under("network");
   }
-  if (best_has_just_ended(run.progress)) return run.last.under("network");
-  throw Error({"checkpoint '" + file.string() + "'", "does not hold the best epoch that last.pt speaks of",
-               "both files of one run", "was one of them replaced?"});
+  throw Error({"checkpoint '" + folder.best_checkpoint().string() + "'",
+               "does not hold the best epoch that last.pt speaks of", "both files of one run",
+               "was one of them replaced?"});
 }
 
 }  // namespace graft

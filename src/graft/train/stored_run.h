@@ -32,12 +32,11 @@ void check_backbone_file(const Recipe& recipe);
 /// SHA-256 over content, label and split of every image, whatever folder they lie in.
 std::string digest_of(const Dataset& dataset);
 
-/// Writes checkpoint/best.pt: the tensors of the run's best epoch under "network", and which it is. Write it after
-/// last.pt: see best_tensors.
-void save_best(const RunFolder& folder, const Progress& progress, const std::map<std::string, at::Tensor>& best);
-/// The tensors of the run's best epoch; none where no epoch has ended. A run that ended between last.pt and best.pt has
-/// them in last.pt, whose network is then that very epoch's.
-/// @throws Error when neither file has them.
+/// The tensors of the run's best epoch under "network", and which it is.
+void save_best(const std::filesystem::path& file, const Progress& progress,
+               const std::map<std::string, at::Tensor>& best);
+/// The tensors of the run's best epoch; none where no epoch has ended.
+/// @throws Error when neither best.pt nor what was to become it has them.
 std::map<std::string, at::Tensor> best_tensors(const RunFolder& folder, const StoredRun& run);
 
 }  // namespace graft

@@ -31,7 +31,6 @@
 #include "graft/train/training_samples.h"
 
 namespace graft {
-
 class Trainer::Run {
  public:
   explicit Run(RunSpec spec) : spec_(std::move(spec)), folder_(spec_.folder) { add_observer(log_); }
@@ -131,9 +130,11 @@ class Trainer::Run {
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
     if (average_) checkpoint.put("average", average_->tensors());
     best_.put_into(checkpoint, progress_);
+    best_.save_before_last(folder_, progress_);
     save_checkpoint(folder_.last_checkpoint(), checkpoint);
-    best_.save(folder_, progress_);
+    best_.save_behind_last(folder_);
     folder_.write_history(progress_.history);
+    since_save_ = {};
   }
 
   void restore() {
@@ -142,6 +143,7 @@ class Trainer::Run {
     restore_tensors(parts().tensors(), resumed_->last.under("network"),
                     "checkpoint '" + folder_.last_checkpoint().string() + "'");
     best_.restore(folder_, *resumed_);
+    folder_.write_history(progress_.history);
     const bool trained = progress_.phase == recipe().phases.size();
     message(trained ? "going on with the export"
                     : c10::str("going on with phase '", phase().name, "' epoch ", progress_.epoch + 1));
@@ -198,7 +200,7 @@ class Trainer::Run {
       if (const auto caching = parts().caching_text(watch.seconds() - filling); !caching.empty()) message(caching);
       record_epoch(*metrics);
       progress_.start_epoch(progress_.epoch + 1);
-      save();
+      if (since_save_.seconds() >= kSecondsBetweenCheckpoints) save();
     }
     diagnosis_.end_phase(progress_.history);
     // The last phase leaves its last epoch in last.pt: what is exported by default is in best.pt.
@@ -347,6 +349,7 @@ class Trainer::Run {
     for (const auto& [name, figure] : metrics.figures) written["val_" + name] = figure;
     written.update({{"best", best}, {"seconds", record.seconds}, {"images_per_second", images / record.seconds}});
     events_.write(written);
+    folder_.append_to_history(written);
     tell(&Observer::on_epoch, record);
   }
 
@@ -368,6 +371,7 @@ class Trainer::Run {
   TensorBoardEvents events_{folder_.new_events()};
   std::vector<std::shared_ptr<Observer>> observers_;
   Stopwatch watch_;
+  Stopwatch since_save_;
   std::stop_token stop_;
 
   std::size_t memory_ = 0;  // as a checkpoint has it; 0 of a new run

@@ -76,15 +76,17 @@ class PhaseSteps {
            });
   }
 
-  /// After each epoch, before the first and after the last; the best epochs are not written once more.
-  double saving(const std::filesystem::path& folder) {
+  /// Before the first epoch, after the last, and between epochs that take `seconds` in all; the best are not written
+  /// once more.
+  double saving(const std::filesystem::path& folder, double seconds) {
     const RunFolder files(folder);
     Checkpoint checkpoint;
     checkpoint.state = Json::object();
     checkpoint.put("network", parts_.tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
     if (average_) checkpoint.put("average", average_->tensors());
-    return time_of(static_cast<double>(phase().epochs) + 2, [&](std::int64_t) {
+    const double between = std::min(static_cast<double>(phase().epochs), seconds / kSecondsBetweenCheckpoints);
+    return time_of(between + 2, [&](std::int64_t) {
       save_checkpoint(folder / "last.pt", checkpoint);
       files.write_history(Json::array());
     });
@@ -141,7 +143,7 @@ StepCost time_steps(PreparedRun& parts, const Recipe& recipe, std::size_t phase,
   StepCost cost;
   cost.training_s = steps.training(train);
   cost.validation_s = steps.validation(val);
-  cost.saving_s = steps.saving(folder);
+  cost.saving_s = steps.saving(folder, cost.training_s + cost.validation_s);
   return cost;
 }
 
