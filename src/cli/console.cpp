@@ -33,6 +33,8 @@ void report(const Error& error, bool json) {
   print_json(answer);
 }
 
+void print_note(const std::string& note) { fmt::print(stderr, "{}\n", note); }
+
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {

@@ -11,6 +11,9 @@ namespace graft::cli {
 /// One "error:" line a problem on standard error; with `json` also {"error": {…}} on standard output.
 void report(const Error& error, bool json);
 
+/// A line on standard error.
+void print_note(const std::string& note);
+
 /// JSON on standard output.
 void print_json(const Json& json);
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 #include <limits>
+#include <span>
 
 #include "command.h"
 #include "console.h"
@@ -11,6 +12,7 @@
 #include "graft/core/names.h"
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
+#include "graft/train/fast_predictor.h"
 #include "trust_flag.h"
 #include "views_flag.h"
 
@@ -59,15 +61,28 @@ std::vector<fs::path> images_of(const std::vector<std::string>& paths) {
   return images;
 }
 
-Answer predict_one(const Predictor& predictor, const fs::path& image, const PredictOptions& options) {
-  try {
-    const Prediction prediction = predictor.predict(image);
-    auto top = prediction.top(options.shown());
-    std::erase_if(top, [&](const auto& scored) { return scored.probability < options.threshold; });
-    return {image, std::move(top), prediction.values(), ""};
-  } catch (const Error& error) {
-    return {image, {}, {}, error.problems().front().found};
+/// In one forward.
+std::vector<Answer> predict_some(const Predictor& predictor, std::span<const fs::path> images,
+                                 const PredictOptions& options) {
+  std::vector<Answer> answers;
+  std::vector<at::Tensor> fitted;
+  for (const auto& image : images) {
+    answers.push_back({image, {}, {}, ""});
+    try {
+      fitted.push_back(predictor.fitted(image));
+    } catch (const Error& error) {
+      answers.back().error = error.problems().front().found;
+    }
   }
+  const auto predictions = predictor.predict_fitted(fitted);
+  auto prediction = predictions.begin();
+  for (auto& answer : answers) {
+    if (!answer.error.empty()) continue;
+    answer.top = prediction->top(options.shown());
+    std::erase_if(answer.top, [&](const auto& scored) { return scored.probability < options.threshold; });
+    answer.values = (prediction++)->values();
+  }
+  return answers;
 }
 
 void print_line(const Answer& answer, bool csv) {
@@ -102,16 +117,17 @@ Json answer_json(const Answer& answer) {
 }
 
 /// On one thread: the photos' workers need no team, and one that has nothing to do still spins.
-Predictor load_predictor(const PredictOptions& options) {
+Predictor load_predictor(const PredictOptions& options, const std::vector<fs::path>& images) {
   const OneThreadScope one_thread;
-  return Predictor::load(options.model, options.device, options.trust).averaging(options.views);
+  const auto predictor = Predictor::load(options.model, options.device, options.trust, images.size());
+  return fast_predictor(predictor, options.model, options.trust, images, print_note).averaging(options.views);
 }
 
 int run_predict(const PredictOptions& options, bool json) {
   set_thread_count(0);
   const auto images = images_of(options.paths);
   if (images.empty()) throw Error({"PATH", "names no image", "files, folders, or - for paths on standard input", ""});
-  const Predictor predictor = load_predictor(options);
+  const Predictor predictor = load_predictor(options, images);
   const bool values = predictor.metadata().gives_values();
   if (values && (options.top > 0 || options.threshold >= 0))
     throw Error(
@@ -119,17 +135,24 @@ int run_predict(const PredictOptions& options, bool json) {
   if (options.csv) fmt::print("path,{}\n", values ? "name,value" : "class,probability");
   Json answers = Json::array();
   bool failed = false;
-  const int workers = std::min(thread_count(), static_cast<int>(images.size()));
-  OrderedParallel<Answer>::run(
-      images.size(), workers, [&](std::size_t i) { return predict_one(predictor, images[i], options); },
-      [&](std::size_t, const Answer& answer) {
-        if (!answer.error.empty()) fmt::print(stderr, "error: image '{}': {}\n", answer.path.string(), answer.error);
-        failed = failed || !answer.error.empty();
-        if (json)
-          answers.push_back(answer_json(answer));
-        else if (answer.error.empty())
-          print_line(answer, options.csv);
-      });
+  const auto take = [&](const Answer& answer) {
+    if (!answer.error.empty()) fmt::print(stderr, "error: image '{}': {}\n", answer.path.string(), answer.error);
+    failed = failed || !answer.error.empty();
+    if (json)
+      answers.push_back(answer_json(answer));
+    else if (answer.error.empty())
+      print_line(answer, options.csv);
+  };
+  const Shares shares(images.size(), thread_count(), predictor.batch_size());
+  const int workers = std::min(thread_count(), static_cast<int>(shares.count()));
+  OrderedParallel<std::vector<Answer>>::run(
+      shares.count(), workers,
+      [&](std::size_t i) {
+        const std::span some(images.begin() + static_cast<std::ptrdiff_t>(shares.begin(i)),
+                             images.begin() + static_cast<std::ptrdiff_t>(shares.end(i)));
+        return predict_some(predictor, some, options);
+      },
+      [&](std::size_t, const std::vector<Answer>& some) { std::ranges::for_each(some, take); });
   if (json) print_json(answers);
   return failed ? 1 : 0;
 }

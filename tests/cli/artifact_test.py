@@ -123,6 +123,29 @@ class AveragedViewsTest(OneModel):
         self.assert_failed(graft("predict", squashed, PHOTOS, "--tta", "ten_crop"), "'ten_crop'", "squash")
 
 
+class ManyPhotosTest(OneModel):
+    """So many that the network is computed by an engine, several photos at a time."""
+
+    def test_each_is_answered_as_if_it_were_alone(self):
+        folder = self.folder / "many"
+        folder.mkdir()
+        photos = sorted(PHOTOS.rglob("*.jpg"))
+        for index in range(130):
+            (folder / f"{index:03}.jpg").write_bytes(photos[index % len(photos)].read_bytes())
+        for broken in ("004.jpg", "077.jpg"):
+            (folder / broken).write_text("no photo")
+        result = graft("predict", self.model, folder, "--json")
+        self.assertEqual(result.returncode, 1)
+        answers = json.loads(result.stdout)
+        self.assertEqual([pathlib.Path(answer["path"]).name for answer in answers], [f"{i:03}.jpg" for i in range(130)])
+        self.assertEqual([i for i, answer in enumerate(answers) if "error" in answer], [4, 77])
+        self.assertEqual(len(result.stderr.splitlines()), 2, result.stderr)
+        for index in (0, 3, 5, 76, 78, 129):
+            alone = self.answer("predict", self.model, folder / f"{index:03}.jpg")[0]["top"][0]
+            self.assertEqual(answers[index]["top"][0]["class"], alone["class"])
+            self.assertAlmostEqual(answers[index]["top"][0]["probability"], alone["probability"], delta=1e-5)
+
+
 class FileTest(OneModel):
     """One file with everything in it."""
 

@@ -161,8 +161,8 @@ class RefusedExportTest(ExportTest):
 
 
 class UnfinishedRunTest(program.ProgramTest):
-    def stop(self, epochs):
-        """A run that is killed once its history has that many epochs."""
+    def stop(self, epochs, how):
+        """A run that gets the signal once its history has that many epochs."""
         run = self.folder / "run"
         options = ("--set", "input.size=32", "--set", "phases.0.epochs=2000", "--threads", 1, "--out", run)
         process = program.start("train", PHOTOS, "--backbone", backbone("tiny_cnn.scripted"), *options)
@@ -170,17 +170,17 @@ class UnfinishedRunTest(program.ProgramTest):
         while not ((run / "history.jsonl").is_file() and len(run_state.history(run)) >= epochs):
             self.assertLess(time.monotonic(), give_up)
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(how)
         process.wait(program.PATIENCE_SECONDS)
         return run
 
     def test_a_run_without_an_epoch(self):
-        run = self.stop(0)
+        run = self.stop(0, signal.SIGKILL)
         self.assertEqual(run_state.history(run), [], "the run was not caught in time")
         self.assert_failed(graft("export", run, "-o", self.folder / "new.pt"), "has not finished an epoch", "--resume")
 
     def test_a_stopped_run_gives_its_best_so_far(self):
-        run = self.stop(3)
+        run = self.stop(3, signal.SIGINT)
         answer = self.answer("export", run, "-o", self.folder / "new.pt")
         self.assertEqual(answer["epoch"], [record for record in run_state.history(run) if record["best"]][-1]["epoch"])
         self.succeed("verify", self.folder / "new.pt")

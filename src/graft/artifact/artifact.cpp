@@ -20,8 +20,9 @@ Artifact load_artifact(const std::filesystem::path& path, Trust trust, const std
   for (const char* method : {"forward", "logits", "features", "preprocess"})
     if (!artifact.module.find_method(method))
       throw Error({subject, std::string("has no method ") + method, "a model.pt of graft train", ""});
-  if (!artifact.module.hasattr("answer"))
-    throw Error({subject, "has no module answer", "a model.pt of graft train", ""});
+  for (const char* part : {"head", "answer"})
+    if (!artifact.module.hasattr(part))
+      throw Error({subject, std::string("has no module ") + part, "a model.pt of graft train", ""});
   artifact.module.eval();
   return artifact;
 }

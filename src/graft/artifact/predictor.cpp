@@ -20,12 +20,22 @@ namespace graft {
 
 struct Predictor::Model {
   ArtifactMetadata metadata;
-  torch::jit::Module module;  // frozen; `logits` is what runs
+  torch::jit::Module module;  // `logits` is what runs
+  torch::jit::Module head;    // of features
   torch::jit::Module answer;  // of logits
   c10::Device device = c10::kCPU;
+  std::function<at::Tensor(const at::Tensor& images)> features{};  // where they do not come from the module
+
+  at::Tensor logits(const at::Tensor& images) const {
+    if (features) return head.get_method("forward")({features(images)}).toTensor();
+    return module.get_method("logits")({images}).toTensor();
+  }
 };
 
 namespace {
+
+/// Images from which it pays to optimise, which gains a tenth on each.
+constexpr std::size_t kWorthOptimizing = 32;
 
 /// On a CPU few enough that what flows between layers stays in its caches.
 constexpr std::size_t kImages = 8;
@@ -33,11 +43,10 @@ constexpr std::size_t kImagesOnGpu = 64;
 
 /// Convolutions run faster on channels_last weights, and constants may be folded, normalisations into convolutions too;
 /// not those of reduced precision, which would be rounded once more.
-torch::jit::Module optimized(torch::jit::Module module, c10::Device device, const ArtifactMetadata& metadata) {
+torch::jit::Module optimized(const torch::jit::Module& module, const ArtifactMetadata& metadata) {
   torch::NoGradGuard no_grad;
   for (auto parameter : module.parameters())
     if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(at::MemoryFormat::ChannelsLast));
-  module.to(device);
   auto frozen = torch::jit::freeze_module(module, std::vector<std::string>{"logits"});
   auto graph = frozen.get_method("logits").graph();
   torch::jit::OptimizeFrozenGraph(graph, precision_of(metadata.precision).type == at::kFloat);
@@ -54,18 +63,30 @@ std::vector<ClassProbability> Prediction::top(std::size_t count) const {
   return ranked;
 }
 
-Predictor Predictor::load(const std::filesystem::path& path, const std::string& device, Trust trust) {
+Predictor Predictor::load(const std::filesystem::path& path, const std::string& device, Trust trust,
+                          std::size_t images) {
   resolve_device(device);  // before a file is read for one that is not there
-  return of(load_artifact(path, trust), device);
+  return of(load_artifact(path, trust), device, images);
 }
 
-Predictor Predictor::of(const Artifact& artifact, const std::string& device) {
+Predictor Predictor::of(const Artifact& artifact, const std::string& device, std::size_t images) {
   auto model = std::make_shared<Model>();
   model->device = resolve_device(device);
   model->metadata = artifact.metadata;
-  model->module = optimized(artifact.module, model->device, model->metadata);
+  model->module = artifact.module;
+  model->module.to(model->device);
+  if (images >= kWorthOptimizing) model->module = optimized(model->module, model->metadata);
+  model->head = artifact.module.attr("head").toModule();
   model->answer = artifact.module.attr("answer").toModule();
   return Predictor(std::move(model));
+}
+
+Predictor Predictor::computing_features(std::function<at::Tensor(const at::Tensor& images)> features) const {
+  auto model = std::make_shared<Model>(*model_);
+  model->features = std::move(features);
+  Predictor other = *this;
+  other.model_ = std::move(model);
+  return other;
 }
 
 Predictor Predictor::averaging(const std::string& views) const {
@@ -84,20 +105,23 @@ at::Tensor Predictor::fitted(const std::filesystem::path& image) const {
   return averaged_views(pixels, input, views_);
 }
 
-std::size_t Predictor::batch_size() const { return model_->device.is_cpu() ? kImages : kImagesOnGpu; }
+bool Predictor::runs_on_cpu() const { return model_->device.is_cpu(); }
+
+std::size_t Predictor::batch_size() const { return runs_on_cpu() ? kImages : kImagesOnGpu; }
 
 at::Tensor Predictor::probabilities(const at::Tensor& fitted_images) const {
   torch::NoGradGuard no_grad;
-  const auto logits = model_->module.get_method("logits"), answer = model_->answer.get_method("forward");
+  const auto answer = model_->answer.get_method("forward");
   std::vector<at::Tensor> rows;
   for (const auto& some : fitted_images.flatten(0, 1).split(static_cast<std::int64_t>(batch_size()))) {
     const at::Tensor images = normalize_images(some.to(model_->device), metadata().input);
-    rows.push_back(answer({logits({images}).toTensor().to(at::kFloat)}).toTensor().cpu());
+    rows.push_back(answer({model_->logits(images).to(at::kFloat)}).toTensor().cpu());
   }
   return at::cat(rows).unflatten(0, {fitted_images.size(0), fitted_images.size(1)}).mean(1);
 }
 
 std::vector<Prediction> Predictor::predict_fitted(const std::vector<at::Tensor>& images) const {
+  if (images.empty()) return {};
   const at::Tensor rows = probabilities(at::stack(images)).contiguous();
   std::vector<Prediction> predictions;
   for (std::int64_t i = 0; i < rows.size(0); ++i) {

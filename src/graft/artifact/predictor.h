@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,17 +57,25 @@ class Prediction {
 /// several threads.
 class Predictor {
  public:
+  static constexpr std::size_t kMany = std::numeric_limits<std::size_t>::max();
+
   /// @param device  "cpu", "cuda", "cuda:N" or "auto"
+  /// @param images  that it will be given, at most: to a few it has answered before its program is rewritten to run
+  /// fast
   /// @throws Error when the file is no artifact, the scan refuses it, or the device is not there.
   static Predictor load(const std::filesystem::path& path, const std::string& device = "cpu",
-                        Trust trust = Trust::kScan);
+                        Trust trust = Trust::kScan, std::size_t images = kMany);
   /// Of an artifact that is loaded already, whose module it moves to the device.
-  static Predictor of(const Artifact& artifact, const std::string& device = "cpu");
+  static Predictor of(const Artifact& artifact, const std::string& device = "cpu", std::size_t images = kMany);
 
   /// The same model, whose answers are the mean of its probabilities over views of an image.
   /// @param views  one of averaged_view_names() (graft/image/averaged_views.h), such as "hflip" or "ten_crop"
   /// @throws Error when there are no such views, or the model's input leaves nothing to crop.
   Predictor averaging(const std::string& views) const;
+
+  /// The same model, its backbone computed by other means.
+  /// @param features  float [N, 3, S, S], normalised -> float [N, num_features], on the CPU; called from any thread
+  Predictor computing_features(std::function<at::Tensor(const at::Tensor& images)> features) const;
 
   /// An image file. @throws Error when it cannot be read as an image.
   Prediction predict(const std::filesystem::path& image) const;
@@ -80,6 +90,9 @@ class Predictor {
 
   /// What the network sees of an image file: uint8 [V, S, S, 3], one of each view.
   at::Tensor fitted(const std::filesystem::path& image) const;
+  /// Of images that fitted() gave, in one forward.
+  std::vector<Prediction> predict_fitted(const std::vector<at::Tensor>& images) const;
+  bool runs_on_cpu() const;
   /// How many images computed together run fastest.
   std::size_t batch_size() const;
   /// uint8 [N, V, S, S, 3] -> what the artifact's forward gives, float [N, classes] (of a regression: values), on the
@@ -92,7 +105,6 @@ class Predictor {
  private:
   struct Model;
   explicit Predictor(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
-  std::vector<Prediction> predict_fitted(const std::vector<at::Tensor>& images) const;
 
   std::shared_ptr<const Model> model_;
   std::string views_ = "none";

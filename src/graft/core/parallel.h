@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <exception>
@@ -12,6 +13,23 @@
 #include "graft/core/runtime.h"
 
 namespace graft {
+
+/// `things` cut into shares of one size, the last of what is left: one a worker, or more where that would be too large.
+class Shares {
+ public:
+  Shares(std::size_t things, int workers, std::size_t largest)
+      : things_(things), size_(std::clamp<std::size_t>(parts(things, static_cast<std::size_t>(workers)), 1, largest)) {}
+
+  std::size_t count() const { return parts(things_, size_); }
+  std::size_t begin(std::size_t share) const { return share * size_; }
+  std::size_t end(std::size_t share) const { return std::min(things_, begin(share + 1)); }
+
+ private:
+  static std::size_t parts(std::size_t whole, std::size_t size) { return (whole + size - 1) / size; }
+
+  std::size_t things_;
+  std::size_t size_;
+};
 
 /// Calls `produce(i)` for i = 0 … count - 1 on `workers` threads, each of which computes with one LibTorch thread, and
 /// `consume(i, result)` in order on the calling thread. At most 2 * workers results are under way or waiting, however

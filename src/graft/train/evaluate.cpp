@@ -58,6 +58,12 @@ at::Tensor labels_of(const Samples& samples) {
   return at::tensor(values, at::kDouble).view({count, -1});
 }
 
+std::vector<std::filesystem::path> paths_of(const Samples& samples) {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& sample : samples) paths.push_back(sample.path);
+  return paths;
+}
+
 Task task_of(const Predictor& predictor) {
   const std::string& name = predictor.metadata().task;
   const auto& names = task_names();
@@ -68,21 +74,17 @@ Task task_of(const Predictor& predictor) {
 
 at::Tensor probabilities_of(const Predictor& predictor, const Samples& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
-  const std::size_t share =
-      (samples.size() + static_cast<std::size_t>(workers) - 1) / static_cast<std::size_t>(workers);
-  const std::size_t size = std::clamp<std::size_t>(share, 1, predictor.batch_size());
-  const std::size_t batches = (samples.size() + size - 1) / size;
+  const Shares batches(samples.size(), workers, predictor.batch_size());
   std::vector<at::Tensor> rows;
   std::size_t done = 0;
   const auto run_batch = [&](std::size_t batch) {
-    const auto begin = batch * size;
     std::vector<at::Tensor> images;
-    for (std::size_t i = begin; i < std::min(samples.size(), begin + size); ++i)
+    for (std::size_t i = batches.begin(batch); i < batches.end(batch); ++i)
       images.push_back(predictor.fitted(samples[i].path));
     return predictor.probabilities(at::stack(images));
   };
   OrderedParallel<at::Tensor>::run(
-      batches, workers, run_batch,
+      batches.count(), workers, run_batch,
       [&](std::size_t, const at::Tensor& batch) {
         rows.push_back(batch);
         done += static_cast<std::size_t>(batch.size(0));

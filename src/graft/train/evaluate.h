@@ -15,6 +15,8 @@ void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
 /// int64 [N]; of samples with values (several classes, or numbers) those: double [N, C].
 at::Tensor labels_of(const Samples& samples);
 
+std::vector<std::filesystem::path> paths_of(const Samples& samples);
+
 /// Runs an artifact over images on `workers` threads: its answers, float [N, classes], in their order, fewer after a
 /// stop.
 /// @param progress  called with the number of images done

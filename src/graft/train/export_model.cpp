@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "graft/artifact/artifact.h"
 #include "graft/artifact/predictor.h"
@@ -17,6 +18,7 @@
 #include "graft/head/build_head.h"
 #include "graft/image/preprocess.h"
 #include "graft/train/evaluate.h"
+#include "graft/train/fast_predictor.h"
 #include "graft/train/task.h"
 
 namespace graft {
@@ -99,24 +101,34 @@ at::Tensor answers_to(const at::Tensor& features, const torch::jit::Module& mode
   return at::cat(rows);
 }
 
+at::Tensor all_probabilities(const Predictor& predictor, const Samples& samples) {
+  return probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+}
+
 /// Whether the whole file gives these answers to some of the images.
 bool gives(const Predictor& predictor, const Samples& samples, const at::Tensor& answers) {
   const at::Tensor expected = answers.index_select(0, at::tensor(spread(samples.size(), kSpotChecks)));
-  const at::Tensor found =
-      probabilities_of(predictor, some_of(samples, kSpotChecks), thread_count(), [](std::size_t) {});
+  const at::Tensor found = all_probabilities(predictor, some_of(samples, kSpotChecks));
   const double scale = std::max(1.0, expected.abs().max().item<double>());
   return (found - expected).abs().max().item<double>() <= kSpotTolerance * scale;
 }
 
-at::Tensor val_answers(const ModelSource& source, const Artifact& artifact, const Predictor& predictor,
-                       const std::function<void(const std::string&)>& message) {
-  const auto samples = source.dataset.of(Split::kVal);
-  if (source.val_features.defined()) {
-    const at::Tensor answers = answers_to(source.val_features, artifact.module);
-    if (gives(predictor, samples, answers)) return answers;
-    message("the file answers otherwise than from the validation features of the run: it is run on all images");
-  }
-  return probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+/// The file's answers, its backbone computed by other means; nothing where that is no faster.
+std::optional<at::Tensor> fast_answers(const ModelSource& source, const Artifact& artifact, const Predictor& predictor,
+                                       Split split, const std::function<void(const std::string&)>& message) {
+  if (split == Split::kVal && source.val_features.defined()) return answers_to(source.val_features, artifact.module);
+  const auto samples = source.dataset.of(split);
+  const auto fast = with_engine(predictor, source.network.backbone(), paths_of(samples), message);
+  return fast ? std::optional(all_probabilities(*fast, samples)) : std::nullopt;
+}
+
+at::Tensor answers(const ModelSource& source, const Artifact& artifact, const Predictor& predictor, Split split,
+                   const std::function<void(const std::string&)>& message) {
+  const auto samples = source.dataset.of(split);
+  const auto found = fast_answers(source, artifact, predictor, split, message);
+  if (found && gives(predictor, samples, *found)) return *found;
+  if (found) message("the file itself answers otherwise to " + to_string(split) + " images: it is run on all of them");
+  return all_probabilities(predictor, samples);
 }
 
 Json figures(const at::Tensor& answers, const Samples& samples, const Dataset& dataset) {
@@ -132,14 +144,13 @@ Json expected_metrics(const ModelSource& source, const torch::jit::Module& modul
 
 ExportedModel measure(const ModelSource& source, const Artifact& artifact,
                       const std::function<void(const std::string&)>& message) {
-  const Predictor predictor = Predictor::of(artifact);
+  const bool knows_features = source.val_features.defined() && !source.dataset.has(Split::kTest);
+  const Predictor predictor = Predictor::of(artifact, "cpu", knows_features ? kSpotChecks : Predictor::kMany);
   ExportedModel exported;
   for (const Split split : {Split::kVal, Split::kTest}) {
     if (!source.dataset.has(split)) continue;
     const auto samples = source.dataset.of(split);
-    const at::Tensor rows = split == Split::kVal
-                                ? val_answers(source, artifact, predictor, message)
-                                : probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
+    const at::Tensor rows = answers(source, artifact, predictor, split, message);
     exported.metrics[to_string(split)] = figures(rows, samples, source.dataset);
     if (split == Split::kVal) exported.val_probabilities = rows;
   }

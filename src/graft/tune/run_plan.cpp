@@ -13,6 +13,7 @@
 #include "graft/core/runtime.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/export_model.h"
+#include "graft/train/fast_predictor.h"
 #include "graft/train/prepared_run.h"
 #include "graft/train/stopwatch.h"
 #include "graft/train/stored_run.h"
@@ -116,7 +117,7 @@ class RunTiming {
     const double exported = watch.seconds();
     auto left = parts_->dataset.of(Split::kTest).size();
     if (!features.defined()) left += parts_->val.samples().size() - val.size();
-    return exported + static_cast<double>(left) * predicting(file);
+    return exported + predicting(file, left);
   }
 
   /// Without the test images and with a few of validation.
@@ -130,14 +131,19 @@ class RunTiming {
     return few;
   }
 
-  /// Seconds an image of the exported file.
-  double predicting(const std::filesystem::path& file) const {
+  /// Seconds that the exported file takes for so many images.
+  double predicting(const std::filesystem::path& file, std::size_t images) const {
+    if (images == 0) return 0;
     const Predictor predictor = Predictor::load(file, "cpu", spec_.environment.trust);
-    const auto images = static_cast<std::size_t>(2 * thread_count()) * predictor.batch_size();
-    const auto samples = some_of(parts_->val.samples(), images);
+    const auto& all = parts_->val.samples();
+    const Stopwatch compiling;
+    const Predictor fast =
+        with_engine(predictor, parts_->network.backbone(), paths_of(all), [](const auto&) {}).value_or(predictor);
+    const double compiled = compiling.seconds();
+    const auto samples = some_of(all, static_cast<std::size_t>(2 * thread_count()) * predictor.batch_size());
     const Stopwatch watch;
-    probabilities_of(predictor, samples, thread_count(), [](std::size_t) {});
-    return watch.seconds() / static_cast<double>(samples.size());
+    probabilities_of(fast, samples, thread_count(), [](std::size_t) {});
+    return compiled + watch.seconds() * static_cast<double>(images) / static_cast<double>(samples.size());
   }
 
   static constexpr std::size_t kExported = 8;  // as many as example_rows gives
