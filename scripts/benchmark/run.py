@@ -18,8 +18,8 @@ sys.path.insert(0, str(contests.RIVALS))
 CORES = [0, 1]
 
 
-def substituted(contestant: contests.Contestant, work: str) -> tuple[list[str], dict[str, str]]:
-    put = lambda text: text.replace("{work}", work)
+def substituted(contestant: contests.Contestant, work: str, seed: int) -> tuple[list[str], dict[str, str]]:
+    put = lambda text: text.replace("{work}", work).replace("{seed}", str(seed))
     return [put(word) for word in contestant.command], {k: put(v) for k, v in contestant.environment.items()}
 
 
@@ -39,7 +39,7 @@ def hold(contest: contests.Contest, rounds: int) -> dict[str, list[Measurement]]
     for number in range(rounds):
         with tempfile.TemporaryDirectory() as work:
             for contestant in contestants:
-                command, environment = substituted(contestant, work)
+                command, environment = substituted(contestant, work, number)
                 result = measure(command, environment, CORES)
                 result.said.update(normalised(result.said))
                 found[contestant.name].append(result)

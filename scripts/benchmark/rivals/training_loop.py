@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""training_loop.py tutorial|finetune FOLDER: training as PyTorch's transfer-learning tutorial shows it.
+"""training_loop.py tutorial|finetune FOLDER [SEED]: training as PyTorch's transfer-learning tutorial shows it.
 
 tutorial: the network is a fixed feature extractor under a linear layer, ten epochs.
 finetune: the same epochs as Graft's preset of that name: twelve of a head, then eight of the last two stages as well;
@@ -95,8 +95,8 @@ def finetune(photos, classes: int) -> float:
     return max(best, train(model, photos, 8, torch.optim.AdamW(trained, lr=0.0003), cosine, smoothing=0.1))
 
 
-def main(way: str, root: str) -> None:
-    torch.manual_seed(0)
+def main(way: str, root: str, seed: str = "0") -> None:
+    torch.manual_seed(int(seed))
     photos = {"train": folder(root, "train", TRAINING), "val": folder(root, "val")}
     accuracy = {"tutorial": tutorial, "finetune": finetune}[way](photos, len(photos["train"].classes))
     print(json.dumps({"accuracy": accuracy}))
