@@ -63,7 +63,7 @@ void print_metrics(const Metrics& metrics) {
 
 void run_evaluate(const EvaluateOptions& options, bool json) {
   set_thread_count(0);
-  Predictor predictor = Predictor::load(options.model, options.device, options.trust).averaging(options.views);
+  const Predictor predictor = Predictor::load(options.model, options.device, options.trust).averaging(options.views);
   const Json& recipe = predictor.metadata().recipe;
   const double val = recipe.value(Json::json_pointer("/data/val"), DatasetOptions{}.val);
   const Task task = task_of(predictor);  // classes in any order: they are matched by name
@@ -72,9 +72,9 @@ void run_evaluate(const EvaluateOptions& options, bool json) {
       options.data, {.val = val, .workers = thread_count(), .on_skipped = name_skipped, .labels = {.task = task}});
   match_classes(dataset, predictor.classes());
   const auto samples = choose_split(dataset, options.split);
-  predictor = fast_predictor(predictor, options.model, options.trust, paths_of(samples), print_note);
+  const Predictor fast = fast_predictor(predictor, options.model, options.trust, paths_of(samples), print_note);
   ProgressLine progress;
-  const auto metrics = evaluate(predictor, samples, thread_count(),
+  const auto metrics = evaluate(fast, samples, thread_count(),
                                 [&](std::size_t done) { progress.show("evaluating", done, samples.size()); });
   progress.clear();
   if (json)

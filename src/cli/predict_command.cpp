@@ -12,6 +12,7 @@
 #include "graft/core/names.h"
 #include "graft/core/parallel.h"
 #include "graft/core/runtime.h"
+#include "graft/train/evaluate.h"
 #include "graft/train/fast_predictor.h"
 #include "trust_flag.h"
 #include "views_flag.h"
@@ -66,21 +67,22 @@ std::vector<Answer> predict_some(const Predictor& predictor, std::span<const fs:
                                  const PredictOptions& options) {
   std::vector<Answer> answers;
   std::vector<at::Tensor> fitted;
+  std::vector<std::size_t> readable;
   for (const auto& image : images) {
     answers.push_back({image, {}, {}, ""});
     try {
       fitted.push_back(predictor.fitted(image));
+      readable.push_back(answers.size() - 1);
     } catch (const Error& error) {
       answers.back().error = error.problems().front().found;
     }
   }
   const auto predictions = predictor.predict_fitted(fitted);
-  auto prediction = predictions.begin();
-  for (auto& answer : answers) {
-    if (!answer.error.empty()) continue;
-    answer.top = prediction->top(options.shown());
+  for (std::size_t i = 0; i < readable.size(); ++i) {
+    Answer& answer = answers[readable[i]];
+    answer.top = predictions[i].top(options.shown());
     std::erase_if(answer.top, [&](const auto& scored) { return scored.probability < options.threshold; });
-    answer.values = (prediction++)->values();
+    answer.values = predictions[i].values();
   }
   return answers;
 }
@@ -143,7 +145,7 @@ int run_predict(const PredictOptions& options, bool json) {
     else if (answer.error.empty())
       print_line(answer, options.csv);
   };
-  const Shares shares(images.size(), thread_count(), predictor.batch_size());
+  const Shares shares = shares_of(predictor, images.size(), thread_count());
   const int workers = std::min(thread_count(), static_cast<int>(shares.count()));
   OrderedParallel<std::vector<Answer>>::run(
       shares.count(), workers,

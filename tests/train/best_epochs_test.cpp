@@ -23,6 +23,13 @@ class BestEpochsTest : public testing::Test {
     return best_tensors(folder_, run).at("head.weight").item<float>();
   }
 
+  /// As the process does that goes on with the run.
+  void resume(const Progress& progress) const {
+    StoredRun run;
+    run.progress = progress;
+    BestEpochs().restore(folder_, run);
+  }
+
   test::TemporaryFolder files_;
   RunFolder folder_{files_ / "run"};
   Progress progress_;
@@ -43,6 +50,13 @@ TEST_F(BestEpochsTest, AreFoundWheneverARunIsKilled) {
   best_.save_before_last(folder_, progress_);
   EXPECT_EQ(best_of(in_last), 1);
   EXPECT_EQ(best_of(progress_), 3);
+  resume(in_last);
+  EXPECT_FALSE(std::filesystem::exists(folder_.next_best_checkpoint()));
+  EXPECT_EQ(best_of(in_last), 1);
+  best_.save_before_last(folder_, progress_);
+  resume(progress_);
+  EXPECT_EQ(best_of(progress_), 3);
+  best_.save_before_last(folder_, progress_);
   best_.save_behind_last(folder_);
   EXPECT_EQ(best_of(progress_), 3);
   EXPECT_FALSE(std::filesystem::exists(folder_.next_best_checkpoint()));

@@ -23,32 +23,60 @@ at::Tensor features_of(const Network& network, const Samples& samples, const Inp
   return backbone.forward({normalize_images(at::stack(images), input)}).toTensor();
 }
 
-TEST(ExportModel, TakesGivenFeaturesWhereTheWholeFileAgreesAndElseNone) {
-  const test::TemporaryFolder folder;
-  const RunSpec run = test::spec(test::small_recipe(), folder / "");
-  const Recipe& recipe = run.recipe;
-  const Dataset dataset = load_run_data(run, {});
-  Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(Trust::kScan));
-  auto head = build_head(recipe.head, backbone.num_features(), head_outputs(dataset), 0);
-  Network network(std::move(backbone), std::move(head), at::kCPU);
-  network.eval();
-  const auto tensors = copy_tensors(network.tensors({}, false));
-  int messages = 0, files = 0;
-  const auto answers = [&](const at::Tensor& features) {
-    messages = 0;
-    return export_model({recipe, Json::object(), dataset, tensors, network, "fp32", Trust::kScan, features},
-                        folder / std::to_string(++files), [&](const std::string&) { ++messages; })
+class ExportModel : public testing::Test {
+ protected:
+  ExportModel()
+      : run_(test::spec(test::small_recipe(), folder_ / "")),
+        dataset_(load_run_data(run_, {})),
+        network_(make_network()),
+        tensors_(copy_tensors(network_.tensors({}, false))) {}
+
+  /// Exports, and counts what is said.
+  at::Tensor val_answers(const Dataset& dataset, const at::Tensor& features) {
+    messages_ = 0;
+    return export_model({run_.recipe, Json::object(), dataset, tensors_, network_, "fp32", Trust::kScan, features},
+                        folder_ / std::to_string(++files_), [&](const std::string&) { ++messages_; })
         .val_probabilities;
-  };
-  const at::Tensor expected = answers({});
-  const int usual = messages;
-  const at::Tensor features = features_of(network, dataset.of(Split::kVal), recipe.input);
-  const at::Tensor near = answers(features * (1 + 1e-5));
+  }
+
+  Network make_network() {
+    const Recipe& recipe = run_.recipe;
+    Backbone backbone = Backbone::load(recipe.backbone, recipe.backbone_options(Trust::kScan));
+    auto head = build_head(recipe.head, backbone.num_features(), head_outputs(dataset_), 0);
+    return {std::move(backbone), std::move(head), at::kCPU};
+  }
+
+  const test::TemporaryFolder folder_;
+  const RunSpec run_;
+  const Dataset dataset_;
+  Network network_;
+  const std::map<std::string, at::Tensor> tensors_;
+  int messages_ = 0, files_ = 0;
+};
+
+TEST_F(ExportModel, TakesGivenFeaturesWhereTheWholeFileAgreesAndElseNone) {
+  const at::Tensor expected = val_answers(dataset_, {});
+  const int usual = messages_;
+  const at::Tensor features = features_of(network_, dataset_.of(Split::kVal), run_.recipe.input);
+  const at::Tensor near = val_answers(dataset_, features * (1 + 1e-5));
   EXPECT_TRUE(at::allclose(near, expected, 0, 1e-4));
   EXPECT_FALSE(at::equal(near, expected));  // they were taken
-  EXPECT_EQ(messages, usual);
-  EXPECT_TRUE(at::allclose(answers(features + 1), expected, 0, 1e-5));
-  EXPECT_EQ(messages, usual + 1);
+  EXPECT_EQ(messages_, usual);
+  EXPECT_TRUE(at::allclose(val_answers(dataset_, features + 1), expected, 0, 1e-5));
+  EXPECT_EQ(messages_, usual + 1);
+}
+
+/// Then an engine computes the network.
+TEST_F(ExportModel, MeasuresManyPhotosAsItDoesAFew) {
+  const at::Tensor expected = val_answers(dataset_, {});
+  const int usual = messages_;
+  Dataset many = dataset_;
+  const auto val = dataset_.of(Split::kVal);
+  for (std::size_t i = val.size(); i < 120; ++i) many.samples.push_back(val[i % val.size()]);
+  const at::Tensor found = val_answers(many, {});
+  ASSERT_EQ(found.size(0), 120);
+  for (std::int64_t i = 0; i < 120; ++i) EXPECT_TRUE(found[i].allclose(expected[i % std::ssize(val)], 0, 1e-5)) << i;
+  EXPECT_EQ(messages_, usual);
 }
 
 }  // namespace

@@ -44,8 +44,8 @@ TEST_F(FastPredictor, AnswersAsTheFileDoes) {
   ASSERT_TRUE(fast);
   const Paths images(many_.begin(), many_.begin() + 13);  // a batch and a part of one
   EXPECT_TRUE(answers_of(*fast, images).allclose(answers_of(predictor, images), 0, 1e-5));
-  EXPECT_TRUE(answers_of(fast->averaging("hflip"), images)
-                  .allclose(answers_of(predictor.averaging("hflip"), images), 0, 1e-5));
+  EXPECT_TRUE(
+      answers_of(fast->averaging("hflip"), images).allclose(answers_of(predictor.averaging("hflip"), images), 0, 1e-5));
 }
 
 TEST_F(FastPredictor, GoesByThePhotosThatCanBeRead) {
@@ -55,19 +55,33 @@ TEST_F(FastPredictor, GoesByThePhotosThatCanBeRead) {
   EXPECT_FALSE(with_engine(Predictor::load(model_), backbone(), Paths(120, folder_ / "absent.jpg"), no_message));
 }
 
-TEST_F(FastPredictor, IsNotWorthItForAFew) {
-  EXPECT_FALSE(with_engine(Predictor::load(model_), backbone(), {many_[0], many_[1]}, no_message));
+TEST_F(FastPredictor, IsWorthItForAHundred) {
+  const auto of_first = [&](std::size_t images) {
+    return with_engine(Predictor::load(model_), backbone(),
+                       Paths(many_.begin(), many_.begin() + static_cast<std::ptrdiff_t>(images)), no_message)
+        .has_value();
+  };
+  EXPECT_FALSE(of_first(99));
+  EXPECT_TRUE(of_first(100));
 }
 
-TEST_F(FastPredictor, ComputesWithTheBackboneThatItIsGiven) {
+TEST_F(FastPredictor, IsRefusedWhereItAnswersOtherwise) {
   Backbone other = backbone();
   const torch::NoGradGuard no_grad;
   for (auto [name, parameter] : other.parameters()) parameter.mul_(1.5);
+  std::string said;
+  EXPECT_FALSE(with_engine(Predictor::load(model_), other, many_, [&](const std::string& text) { said = text; }));
+  EXPECT_THAT(said, testing::HasSubstr("answers otherwise"));
+}
+
+TEST_F(FastPredictor, SaysWhenTheFileHoldsNoBackbone) {
+  std::string said;
   const auto predictor = Predictor::load(model_);
-  const auto fast = with_engine(predictor, other, many_, no_message);
-  ASSERT_TRUE(fast);
-  const Paths images(many_.begin(), many_.begin() + 3);
-  EXPECT_FALSE(answers_of(*fast, images).allclose(answers_of(predictor, images), 0, 1e-5));
+  const auto same = fast_predictor(predictor, folder_ / "absent.pt", Trust::kScan, many_,
+                                   [&](const std::string& text) { said = text; });
+  EXPECT_THAT(said, testing::HasSubstr("absent.pt"));
+  const Paths images(many_.begin(), many_.begin() + 2);
+  EXPECT_TRUE(answers_of(same, images).equal(answers_of(predictor, images)));
 }
 
 TEST_F(FastPredictor, AnswersAlikeBeforeAndAfterTheProgramIsOptimised) {

@@ -206,7 +206,7 @@ class StopAfter : public Observer {
   int left_;
 };
 
-/// Stops a run after its first epoch, which is its best so far, at the moment behind last.pt.
+/// Stops a run after its first epoch, which is its best so far, behind last.pt, before best.pt has its name.
 void stop_before_best_is_written(const std::filesystem::path& folder) {
   std::stop_source stop;
   Trainer trainer(spec(two_phases(), folder));
@@ -222,6 +222,52 @@ TEST(Trainer, ARunThatEndsBetweenItsTwoCheckpointsLosesNothing) {
   stop_before_best_is_written(folder / "stopped");
   EXPECT_TRUE(Trainer::resume(folder / "stopped").run().finished);
   EXPECT_EQ(digest(folder / "stopped"), digest(folder / "whole"));
+}
+
+Json averaged() {
+  Json recipe = two_phases();
+  for (auto& phase : recipe["phases"]) phase["average"] = Json::parse(R"({"ema": {"decay": 0.8}})");
+  return recipe;
+}
+
+/// Copies a run's folder as it is at the given step of the run.
+class CopyAt : public Observer {
+ public:
+  CopyAt(std::filesystem::path from, std::filesystem::path to, int step)
+      : from_(std::move(from)), to_(std::move(to)), left_(step) {}
+  void on_step(std::int64_t, std::int64_t) override {
+    if (--left_ == 0) std::filesystem::copy(from_, to_, std::filesystem::copy_options::recursive);
+  }
+
+ private:
+  std::filesystem::path from_, to_;
+  int left_;
+};
+
+TEST(Trainer, ARunThatIsKilledGoesOnFromItsLastCheckpoint) {
+  test::TemporaryFolder folder;
+  RunSpec run = spec(averaged(), folder / "whole");
+  run.environment.seconds_between_checkpoints = 0;
+  Trainer trainer(run);
+  const std::vector<int> steps{5, 8, 11};  // in the second epoch of each phase, and in the first of the second
+  for (const int step : steps)
+    trainer.add_observer(std::make_shared<CopyAt>(folder / "whole", folder / std::to_string(step), step));
+  EXPECT_TRUE(trainer.run().finished);
+  for (const int step : steps) {
+    const auto killed = folder / std::to_string(step);
+    const Json progress = load_checkpoint(killed / "checkpoint/last.pt").state.at("progress");
+    EXPECT_NE(progress.at("epoch").get<int>() + progress.at("phase").get<int>(), 0) << step;
+    EXPECT_TRUE(Trainer::resume(killed).run().finished);
+    EXPECT_EQ(digest(killed), digest(folder / "whole")) << step;
+  }
+}
+
+TEST(Trainer, AnExportedFileAsksForNoGradients) {
+  test::TemporaryFolder folder;
+  train(two_phases(), folder / "run");
+  const Artifact artifact = load_artifact(folder / "run/model.pt", Trust::kScan);
+  for (const auto& parameter : artifact.module.named_parameters())
+    EXPECT_FALSE(parameter.value.requires_grad()) << parameter.name;
 }
 
 TEST(Trainer, LookaheadIsResumedBitIdentical) {
@@ -350,12 +396,6 @@ TEST(Trainer, ALinearProbeStoppedIsResumedBitIdentical) {
   Json recipe = linear_probe();
   recipe["phases"].push_back(two_phases()["phases"][1]);
   expect_resumed_bit_identical(recipe, {1});
-}
-
-Json averaged() {
-  Json recipe = two_phases();
-  for (auto& phase : recipe["phases"]) phase["average"] = Json::parse(R"({"ema": {"decay": 0.8}})");
-  return recipe;
 }
 
 TEST(Trainer, WhatIsAveragedIsWhatIsKept) {

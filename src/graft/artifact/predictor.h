@@ -57,6 +57,7 @@ class Prediction {
 /// several threads.
 class Predictor {
  public:
+  /// So many images that it pays to prepare for them.
   static constexpr std::size_t kMany = std::numeric_limits<std::size_t>::max();
 
   /// @param device  "cpu", "cuda", "cuda:N" or "auto"
@@ -92,6 +93,7 @@ class Predictor {
   at::Tensor fitted(const std::filesystem::path& image) const;
   /// Of images that fitted() gave, in one forward.
   std::vector<Prediction> predict_fitted(const std::vector<at::Tensor>& images) const;
+  /// Whether it computes there, or on a GPU.
   bool runs_on_cpu() const;
   /// How many images computed together run fastest.
   std::size_t batch_size() const;

@@ -11,7 +11,6 @@
 #include "graft/backbone/attention.h"
 #include "graft/backbone/freeze.h"
 #include "graft/backbone/inline_method.h"
-#include "graft/backbone/repair.h"
 #include "graft/backbone/thaw.h"
 #include "graft/backbone/untrace.h"
 #include "graft/core/error.h"
@@ -24,8 +23,6 @@ namespace {
 namespace prim = c10::prim;
 using graph::Graph;
 using torch::jit::Module;
-
-constexpr const char* kPartMethod = "graft_part_";
 
 /// A frozen file has no tensors left; scripted types carry the constants of the Python class (strides, paddings), which
 /// a trace has not.
@@ -116,13 +113,20 @@ std::string to_string(BackboneKind kind) {
 }
 
 Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions& options) {
+  return load(path, options, std::nullopt);
+}
+
+Backbone Backbone::reload() const { return load(path_, options_, batch_size_); }
+
+Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions& options,
+                        const std::optional<graph::BatchSize>& known) {
   Backbone backbone;
   backbone.path_ = path;
   backbone.options_ = options;
   backbone.module_ = load_torchscript(path, "backbone", options.trust);
   backbone.module_.eval();
   backbone.kind_ = kind_of(backbone.module_);
-  backbone.operate();
+  backbone.operate(known);
   keep_only(backbone.module_, backbone.graph_);
   backbone.boundaries_ = graph::find_boundaries(*backbone.graph_);
   TORCH_CHECK(!backbone.boundaries_.empty(), "the features are no boundary of ", path.string());
@@ -131,7 +135,7 @@ Backbone Backbone::load(const std::filesystem::path& path, const BackboneOptions
   return backbone;
 }
 
-void Backbone::operate() {
+void Backbone::operate(const std::optional<graph::BatchSize>& known) {
   const std::string subject = "backbone '" + path_.string() + "'";
   const auto note = [&](bool holds, const std::string& text) {
     if (holds) notes_.push_back(text);
@@ -158,10 +162,11 @@ void Backbone::operate() {
   if (!artifact) classifier_ = graph::cut_classifier(graph_, module_, options_.features, subject);
   note(classifier_.outputs_dropped > 0,
        "one of its outputs is taken, " + std::to_string(classifier_.outputs_dropped) + " more are dropped");
-  const auto batch = graph::free_batch_size(graph_, module_, options_.image_size, subject);
-  note(batch.fixed > 0,
-       "it was traced for batches of " + std::to_string(batch.fixed) + ": any number of images runs now");
-  pool_features(batch.feature_sizes);
+  batch_size_ = known ? *known : graph::find_batch_size(graph_, module_, options_.image_size, subject);
+  graph::free_batch_size(*graph_, batch_size_);
+  note(batch_size_.fixed > 0,
+       "it was traced for batches of " + std::to_string(batch_size_.fixed) + ": any number of images runs now");
+  pool_features(batch_size_.feature_sizes);
   if (artifact) classifier_ = own_head(module_, num_features_);
   note(!classifier_.found(), "classifier: " + classifier_.rule);
 }
@@ -243,19 +248,9 @@ std::shared_ptr<Graph> Backbone::part_graph(std::size_t from, std::size_t to) co
 
 torch::jit::Method Backbone::part(std::size_t from, std::size_t to) {
   if (from == 0 && to == last_boundary()) return module_.get_method("forward");
-  const std::string name = kPartMethod + std::to_string(from) + "_" + std::to_string(to);
+  const std::string name = "graft_part_" + std::to_string(from) + "_" + std::to_string(to);
   if (!module_.find_method(name)) graph::add_method(module_, name, part_graph(from, to));
   return module_.get_method(name);
-}
-
-Module Backbone::copy_module() const {
-  Module copy = module_.clone();
-  for (const auto* method : module_.type()->methods())
-    if (method->name().starts_with(kPartMethod)) graph::remove_method(copy, method->name());
-  copy.to(at::kCPU);
-  for (at::Tensor parameter : copy.parameters()) parameter.set_data(parameter.contiguous());
-  copy.eval();
-  return copy;
 }
 
 std::shared_ptr<Graph> Backbone::frozen_graph(std::size_t from, std::size_t to, at::MemoryFormat layout) const {

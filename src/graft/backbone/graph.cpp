@@ -194,21 +194,19 @@ void add_method(torch::jit::Module& module, const std::string& name, const std::
   module.type()->addMethod(module._ivalue()->compilation_unit()->create_function(qualified, graph));
 }
 
-void remove_method(torch::jit::Module& module, const std::string& name) {
-  const auto qualified = module.type()->getMethod(name).qualname();
-  module.type()->unsafeRemoveMethod(name);  // the type first: the other order leaves it a dangling method
-  module._ivalue()->compilation_unit()->unsafeRemoveMethod(qualified);
-}
-
 void remove_methods(torch::jit::Module& module) {
+  const auto unit = module._ivalue()->compilation_unit();
   std::unordered_set<const c10::ClassType*> seen;
-  for (torch::jit::Module submodule : module.modules()) {
+  for (const auto& submodule : module.modules()) {
     const auto type = submodule.type();
     if (!seen.insert(type.get()).second) continue;
-    std::vector<std::string> names;
-    for (const auto* method : type->methods())
-      if (method->name() != "__getstate__" && method->name() != "__setstate__") names.push_back(method->name());
-    for (const auto& name : names) remove_method(submodule, name);
+    const std::vector<torch::jit::Function*> methods(type->methods().begin(), type->methods().end());
+    for (const auto* method : methods) {
+      if (method->name() == "__getstate__" || method->name() == "__setstate__") continue;
+      const auto qualified = method->qualname();
+      type->unsafeRemoveMethod(method->name());  // the type first: the other order leaves it a dangling method
+      unit->unsafeRemoveMethod(qualified);
+    }
   }
 }
 

@@ -91,8 +91,6 @@ c10::IValue run_graph(const std::shared_ptr<Graph>& graph, const torch::jit::Mod
 /// Adds `graph` to the module as the method `name`.
 void add_method(torch::jit::Module& module, const std::string& name, const std::shared_ptr<Graph>& graph);
 
-void remove_method(torch::jit::Module& module, const std::string& name);
-
 /// Removes every method of the module and its submodules but those that (de)serialise. A method that calls a removed
 /// one would make the saved file fail to load.
 void remove_methods(torch::jit::Module& module);

@@ -234,25 +234,29 @@ int free_devices(Graph& graph) {
   return freed;
 }
 
-BatchSize free_batch_size(std::shared_ptr<Graph>& graph, const Module& module, int image_size,
+BatchSize find_batch_size(const std::shared_ptr<Graph>& graph, const Module& module, int image_size,
                           const std::string& subject) {
   std::string reason;
-  const auto run = [&](std::int64_t batch) {
-    return try_run(graph, module, at::zeros({batch, 3, image_size, image_size}), &reason);
+  const auto run = [&](const std::shared_ptr<Graph>& some, std::int64_t batch) {
+    return try_run(some, module, at::zeros({batch, 3, image_size, image_size}), &reason);
   };
-  const auto one = run(1);
-  if (one && run(2)) return {0, one->sizes().vec()};
-  const auto fixed = std::ranges::find_if(kBatchSizes, [&](std::int64_t batch) { return run(batch).has_value(); });
+  const auto one = run(graph, 1);
+  if (one && run(graph, 2)) return {0, one->sizes().vec()};
+  const auto fixed =
+      std::ranges::find_if(kBatchSizes, [&](std::int64_t batch) { return run(graph, batch).has_value(); });
   if (fixed == kBatchSizes.end()) throw_wrong_size(graph, module, image_size, reason, subject);
-  auto freed = graph->copy();
+  const auto freed = graph->copy();
   free_sizes(*freed, *fixed);
   if (!same_answers(graph, freed, module, *fixed, image_size))
     throw Error({subject, "runs on batches of " + std::to_string(*fixed) + " images only", "any number of images",
                  "trace it with sizes taken from the input, or script it"});
-  graph = freed;
-  const auto mended = run(1);
-  if (!mended) throw_wrong_size(graph, module, image_size, reason, subject);
+  const auto mended = run(freed, 1);
+  if (!mended) throw_wrong_size(freed, module, image_size, reason, subject);
   return {*fixed, mended->sizes().vec()};
+}
+
+void free_batch_size(Graph& graph, const BatchSize& found) {
+  if (found.fixed > 0) free_sizes(graph, found.fixed);
 }
 
 }  // namespace graft::graph

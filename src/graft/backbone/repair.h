@@ -25,11 +25,13 @@ struct BatchSize {
   std::vector<std::int64_t> feature_sizes;  ///< of the graph's output for one image
 };
 
-/// Runs the graph on one and on two images. Where a trace has written down their number, takes it from the images
-/// instead.
-/// @throws Error when the graph does not run on images of that size, or runs on one number of them only and cannot be
-/// mended exactly.
-BatchSize free_batch_size(std::shared_ptr<Graph>& graph, const torch::jit::Module& module, int image_size,
+/// Runs the graph on one image and on two, and where a trace has written down their number, on that many.
+/// @throws Error when the graph does not run on images of that size, or runs on one number of them only and
+/// free_batch_size would change its answers.
+BatchSize find_batch_size(const std::shared_ptr<Graph>& graph, const torch::jit::Module& module, int image_size,
                           const std::string& subject);
+
+/// Where a trace has written down the number of images, takes it from the images instead.
+void free_batch_size(Graph& graph, const BatchSize& found);
 
 }  // namespace graft::graph

@@ -57,11 +57,20 @@ void replace_file(const std::filesystem::path& path, const std::function<void(co
   RemovedUnlessKept guard(temporary);
   write(temporary);
   sync_to_disk(temporary, O_RDWR);
-  std::error_code failure;
-  std::filesystem::rename(temporary, path, failure);
-  if (failure) throw Error({quoted(path), "cannot be written (" + failure.message() + ")", "a writable folder", ""});
+  rename_file(temporary, path);
   guard.keep();
-  sync_to_disk(path.parent_path().empty() ? "." : path.parent_path(), O_RDONLY | O_DIRECTORY);
+}
+
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code failure;
+  std::filesystem::rename(from, to, failure);
+  if (failure) throw Error({quoted(to), "cannot be written (" + failure.message() + ")", "a writable folder", ""});
+  sync_to_disk(to.parent_path().empty() ? "." : to.parent_path(), O_RDONLY | O_DIRECTORY);
+}
+
+void throw_unwritable(const std::filesystem::path& path) {
+  throw Error({quoted(path), std::string("cannot be written (") + std::strerror(errno) + ")",
+               "a writable folder with room", ""});
 }
 
 void replace_file(const std::filesystem::path& path, std::string_view content) {
@@ -74,9 +83,7 @@ void replace_file(const std::filesystem::path& path, const std::function<void(st
     std::ofstream file(temporary, std::ios::binary);
     write(file);
     file.flush();
-    if (!file)
-      throw Error({quoted(path), std::string("cannot be written (") + std::strerror(errno) + ")",
-                   "a writable folder with room", ""});
+    if (!file) throw_unwritable(path);
   });
 }
 

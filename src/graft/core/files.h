@@ -17,4 +17,11 @@ void replace_file(const std::filesystem::path& path, const std::function<void(co
 void replace_file(const std::filesystem::path& path, std::string_view content);
 void replace_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
 
+/// Gives a file another name in its folder, in place of what has it, and syncs the folder.
+/// @throws Error when it cannot
+void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);
+
+/// @throws Error that says why by errno, which a stream leaves as the system set it
+[[noreturn]] void throw_unwritable(const std::filesystem::path& path);
+
 }  // namespace graft

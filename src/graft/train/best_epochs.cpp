@@ -1,5 +1,8 @@
 #include "graft/train/best_epochs.h"
 
+#include <filesystem>
+
+#include "graft/core/files.h"
 #include "graft/train/network.h"
 
 namespace graft {
@@ -31,7 +34,7 @@ void BestEpochs::save_before_last(const RunFolder& folder, const Progress& progr
 }
 
 void BestEpochs::save_behind_last(const RunFolder& folder) {
-  if (run_is_new_) std::filesystem::rename(folder.next_best_checkpoint(), folder.best_checkpoint());
+  if (run_is_new_) rename_file(folder.next_best_checkpoint(), folder.best_checkpoint());
   run_is_new_ = false;
 }
 

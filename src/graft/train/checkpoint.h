@@ -20,9 +20,6 @@ struct Checkpoint {
   void put(const std::string& prefix, const std::map<std::string, at::Tensor>& values);
 };
 
-/// Of training, at most, when a process is killed. Epochs on kept features take hundredths, and a checkpoint as long.
-constexpr double kSecondsBetweenCheckpoints = 1;
-
 /// Writes to a temporary name, syncs and renames.
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 /// @throws Error when the file is missing, damaged or no checkpoint.

@@ -7,7 +7,6 @@
 #include "graft/artifact/metadata.h"
 #include "graft/core/error.h"
 #include "graft/core/names.h"
-#include "graft/core/parallel.h"
 #include "graft/train/task.h"
 
 namespace graft {
@@ -72,9 +71,13 @@ Task task_of(const Predictor& predictor) {
   return task_named(name);
 }
 
+Shares shares_of(const Predictor& predictor, std::size_t images, int workers) {
+  return {images, predictor.runs_on_cpu() ? workers : 1, predictor.batch_size()};
+}
+
 at::Tensor probabilities_of(const Predictor& predictor, const Samples& samples, int workers,
                             const std::function<void(std::size_t)>& progress, const std::stop_token& stop) {
-  const Shares batches(samples.size(), workers, predictor.batch_size());
+  const Shares batches = shares_of(predictor, samples.size(), workers);
   std::vector<at::Tensor> rows;
   std::size_t done = 0;
   const auto run_batch = [&](std::size_t batch) {

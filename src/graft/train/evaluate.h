@@ -1,8 +1,11 @@
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <stop_token>
+#include <vector>
 
 #include "graft/artifact/predictor.h"
+#include "graft/core/parallel.h"
 #include "graft/data/dataset.h"
 #include "graft/train/metrics.h"
 
@@ -15,7 +18,11 @@ void match_classes(Dataset& dataset, const std::vector<std::string>& classes);
 /// int64 [N]; of samples with values (several classes, or numbers) those: double [N, C].
 at::Tensor labels_of(const Samples& samples);
 
+/// The files of the samples, in their order.
 std::vector<std::filesystem::path> paths_of(const Samples& samples);
+
+/// How images are dealt out to workers: on a CPU none stands idle, on a GPU batches are whole.
+Shares shares_of(const Predictor& predictor, std::size_t images, int workers);
 
 /// Runs an artifact over images on `workers` threads: its answers, float [N, classes], in their order, fewer after a
 /// stop.

@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "graft/artifact/artifact.h"
@@ -56,8 +57,7 @@ ArtifactMetadata metadata_of(const ModelSource& source) {
   metadata.recipe = to_json(portable, {});
   metadata.backbone = source.backbone_facts;
   metadata.backbone["file"] = source.recipe.backbone.filename().string();
-  const std::string& known = source.recipe.backbone_sha256;
-  metadata.backbone["sha256"] = known.empty() ? sha256_file(source.recipe.backbone) : known;
+  metadata.backbone["sha256"] = sha256_file(source.recipe.backbone);
   Json images;
   for (const Split split : {Split::kTrain, Split::kVal, Split::kTest})
     images[to_string(split)] = source.dataset.of(split).size();
@@ -72,10 +72,11 @@ void set_tensors(Network& network, const std::map<std::string, at::Tensor>& tens
 }
 
 torch::jit::Module compose(const ModelSource& source, const ArtifactMetadata& metadata) {
-  const Backbone& backbone = source.network.backbone();
+  Backbone backbone = source.network.backbone().reload();
+  backbone.set_tensors(under(source.tensors, "backbone."));
   auto head = build_head(source.recipe.head, backbone.num_features(), head_outputs(source.dataset), 0);
   restore_tensors(tensors_of(head), tensors_of(source.network.head()), "head");
-  return compose_artifact(backbone.copy_module(), head, answer_module(source.dataset), metadata);
+  return compose_artifact(backbone.module(), head, answer_module(source.dataset), metadata);
 }
 
 /// A few validation images as the network sees them.
@@ -113,23 +114,57 @@ bool gives(const Predictor& predictor, const Samples& samples, const at::Tensor&
   return (found - expected).abs().max().item<double>() <= kSpotTolerance * scale;
 }
 
-/// The file's answers, its backbone computed by other means; nothing where that is no faster.
-std::optional<at::Tensor> fast_answers(const ModelSource& source, const Artifact& artifact, const Predictor& predictor,
-                                       Split split, const std::function<void(const std::string&)>& message) {
-  if (split == Split::kVal && source.val_features.defined()) return answers_to(source.val_features, artifact.module);
-  const auto samples = source.dataset.of(split);
-  const auto fast = with_engine(predictor, source.network.backbone(), paths_of(samples), message);
-  return fast ? std::optional(all_probabilities(*fast, samples)) : std::nullopt;
+/// The splits that are measured and whose features are not known.
+std::vector<Split> splits_to_run(const ModelSource& source) {
+  std::vector<Split> splits;
+  if (!source.val_features.defined()) splits.push_back(Split::kVal);
+  if (source.dataset.has(Split::kTest)) splits.push_back(Split::kTest);
+  return splits;
 }
 
-at::Tensor answers(const ModelSource& source, const Artifact& artifact, const Predictor& predictor, Split split,
-                   const std::function<void(const std::string&)>& message) {
-  const auto samples = source.dataset.of(split);
-  const auto found = fast_answers(source, artifact, predictor, split, message);
-  if (found && gives(predictor, samples, *found)) return *found;
-  if (found) message("the file itself answers otherwise to " + to_string(split) + " images: it is run on all of them");
-  return all_probabilities(predictor, samples);
+std::vector<std::filesystem::path> photos_to_run(const ModelSource& source) {
+  std::vector<std::filesystem::path> photos;
+  for (const Split split : splits_to_run(source))
+    std::ranges::move(paths_of(source.dataset.of(split)), std::back_inserter(photos));
+  return photos;
 }
+
+/// The exported file, measured.
+class Measuring {
+ public:
+  Measuring(const ModelSource& source, const Artifact& artifact, std::function<void(const std::string&)> message)
+      : source_(source),
+        artifact_(artifact),
+        message_(std::move(message)),
+        photos_(photos_to_run(source)),
+        predictor_(Predictor::of(artifact, "cpu", photos_.empty() ? kSpotChecks : Predictor::kMany)),
+        fast_(with_engine(predictor_, source.network.backbone(), photos_, message_)) {}
+
+  at::Tensor answers(Split split) const {
+    const auto samples = source_.dataset.of(split);
+    const at::Tensor found = fast_answers(split, samples);
+    if (!found.defined()) return all_probabilities(predictor_, samples);
+    if (gives(predictor_, samples, found)) return found;
+    message_("the file itself answers otherwise to " + to_string(split) + " images: it is run on all of them");
+    return all_probabilities(predictor_, samples);
+  }
+
+ private:
+  /// The file's head on features that are known, or are computed faster than the file's backbone does; undefined where
+  /// neither is.
+  at::Tensor fast_answers(Split split, const Samples& samples) const {
+    if (split == Split::kVal && source_.val_features.defined())
+      return answers_to(source_.val_features, artifact_.module);
+    return fast_ ? all_probabilities(*fast_, samples) : at::Tensor();
+  }
+
+  const ModelSource& source_;
+  const Artifact& artifact_;
+  std::function<void(const std::string&)> message_;
+  std::vector<std::filesystem::path> photos_;
+  Predictor predictor_;
+  std::optional<Predictor> fast_;
+};
 
 Json figures(const at::Tensor& answers, const Samples& samples, const Dataset& dataset) {
   return to_json(task_row(dataset.task).measure(answers, labels_of(samples), dataset.classes, score_names()));
@@ -144,13 +179,12 @@ Json expected_metrics(const ModelSource& source, const torch::jit::Module& modul
 
 ExportedModel measure(const ModelSource& source, const Artifact& artifact,
                       const std::function<void(const std::string&)>& message) {
-  const bool knows_features = source.val_features.defined() && !source.dataset.has(Split::kTest);
-  const Predictor predictor = Predictor::of(artifact, "cpu", knows_features ? kSpotChecks : Predictor::kMany);
+  const Measuring file(source, artifact, message);
   ExportedModel exported;
   for (const Split split : {Split::kVal, Split::kTest}) {
     if (!source.dataset.has(split)) continue;
     const auto samples = source.dataset.of(split);
-    const at::Tensor rows = answers(source, artifact, predictor, split, message);
+    const at::Tensor rows = file.answers(split);
     exported.metrics[to_string(split)] = figures(rows, samples, source.dataset);
     if (split == Split::kVal) exported.val_probabilities = rows;
   }

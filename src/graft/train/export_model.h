@@ -33,8 +33,8 @@ struct ExportedModel {
   at::Tensor val_probabilities;  ///< the file's answers, float [N, classes], in the order of dataset.of(Split::kVal)
 };
 
-/// Sets the tensors, writes the artifact, loads and compares it with the network, measures it and writes the figures
-/// into it. The name `file` appears once all of this is done.
+/// Reloads the backbone's file, repeats the surgery, sets the tensors, writes the artifact, loads and compares it with
+/// the network, measures it and writes the figures into it. The name `file` appears once all of this is done.
 /// Where there are val_features, or an engine computes features faster, the file's head answers to these, and the whole
 /// file to a few of the photos: if it answers otherwise there, it is run on all of them.
 ExportedModel export_model(const ModelSource& source, const std::filesystem::path& file,

@@ -2,31 +2,58 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
+
 #include "graft/artifact/metadata.h"
 #include "graft/backbone/frozen_engine.h"
 #include "graft/core/error.h"
+#include "graft/core/reason.h"
 #include "graft/image/preprocess.h"
+#include "graft/train/frozen_engines.h"
 
 namespace graft {
 namespace {
 
-constexpr std::size_t kWorthAnEngine = 100;  // images, from which on it saves more than it takes to compile one
 constexpr const char* kEngine = "onednn";
+constexpr double kTolerance = 1e-4;  // of answers
 
 bool gains_by_engine(const Predictor& predictor, std::size_t images) {
-  return images >= kWorthAnEngine && predictor.runs_on_cpu() && predictor.metadata().precision == "fp32";
+  return images >= kWorthComparing && predictor.runs_on_cpu() && predictor.metadata().precision == "fp32";
 }
 
-/// The first that can be read, as the network sees them: float [n, 3, S, S], n what is computed together.
+/// The first that can be read, as many as are computed together: uint8 [n, 1, S, S, 3], undefined where there are none.
 at::Tensor example_of(const Predictor& predictor, const std::vector<std::filesystem::path>& images) {
   std::vector<at::Tensor> pixels;
   for (auto image = images.begin(); image != images.end() && pixels.size() < predictor.batch_size(); ++image) {
     try {
-      pixels.push_back(predictor.fitted(*image)[0]);
+      pixels.push_back(predictor.fitted(*image).narrow(0, 0, 1));
     } catch (const Error&) {  // whoever asks for its prediction is told
     }
   }
-  return pixels.empty() ? at::Tensor() : normalize_images(at::stack(pixels), predictor.metadata().input);
+  return pixels.empty() ? at::Tensor() : at::stack(pixels);
+}
+
+bool answer_alike(const Predictor& found, const Predictor& expected, const at::Tensor& pixels) {
+  const at::Tensor answers = expected.probabilities(pixels);
+  const double scale = std::max(1.0, answers.abs().max().item<double>());
+  return (found.probabilities(pixels) - answers).abs().max().item<double>() <= kTolerance * scale;
+}
+
+/// @throws std::exception where it cannot be had, saying why
+Predictor computing_by_engine(const Predictor& predictor, const Backbone& backbone, const at::Tensor& pixels) {
+  const at::Tensor rows = normalize_images(pixels.squeeze(1), predictor.metadata().input);
+  const std::size_t features = backbone.last_boundary();
+  const EngineTrial trial =
+      try_engine(backbone, 0, features, {.kind = kEngine}, plain_example(backbone, 0, features, rows));
+  TORCH_CHECK(trial.engine, trial.failure);
+  Predictor fast = predictor.computing_features(*trial.engine);
+  TORCH_CHECK(answer_alike(fast, predictor, pixels), "it answers otherwise than the file");
+  return fast;
+}
+
+void tell(const std::function<void(const std::string&)>& message, const std::exception& error) {
+  message(std::string("the network runs as it is in the file, not by engine ") + kEngine + ": " +
+          reason_in(error.what()));
 }
 
 }  // namespace
@@ -35,21 +62,27 @@ std::optional<Predictor> with_engine(const Predictor& predictor, const Backbone&
                                      const std::vector<std::filesystem::path>& images,
                                      const std::function<void(const std::string&)>& message) {
   if (!gains_by_engine(predictor, images.size()) || !backbone.device().is_cpu()) return std::nullopt;
-  const at::Tensor rows = example_of(predictor, images);
-  if (!rows.defined()) return std::nullopt;
-  const std::size_t features = backbone.last_boundary();
-  EngineTrial trial = try_engine(backbone, 0, features, {.kind = kEngine}, plain_example(backbone, 0, features, rows));
-  if (trial.engine) return predictor.computing_features(*std::move(trial.engine));
-  message(std::string("the network runs as it is in the file, engine ") + kEngine + ": " + trial.failure);
-  return std::nullopt;
+  const at::Tensor pixels = example_of(predictor, images);
+  if (!pixels.defined()) return std::nullopt;
+  try {
+    return computing_by_engine(predictor, backbone, pixels);
+  } catch (const std::exception& error) {
+    tell(message, error);
+    return std::nullopt;
+  }
 }
 
 Predictor fast_predictor(const Predictor& predictor, const std::filesystem::path& artifact, Trust trust,
                          const std::vector<std::filesystem::path>& images,
                          const std::function<void(const std::string&)>& message) {
   if (!gains_by_engine(predictor, images.size())) return predictor;
-  const Backbone backbone = Backbone::load(artifact, {.image_size = predictor.metadata().input.size, .trust = trust});
-  return with_engine(predictor, backbone, images, message).value_or(predictor);
+  try {
+    const Backbone backbone = Backbone::load(artifact, {.image_size = predictor.metadata().input.size, .trust = trust});
+    return with_engine(predictor, backbone, images, message).value_or(predictor);
+  } catch (const std::exception& error) {
+    tell(message, error);
+    return predictor;
+  }
 }
 
 }  // namespace graft

@@ -10,9 +10,9 @@
 
 namespace graft {
 
-/// What to look at many images with: features come from an engine in float32 that agrees with the artifact's own
-/// network on the first of them (FrozenEngine). Nothing where that would not be faster: they are few, or the artifact
-/// runs on a GPU or in another precision; or where no engine agrees, which `message` is told.
+/// What to look at many images with: features come from an engine in float32 (FrozenEngine) with which the artifact
+/// answers the first of them as it does without. Nothing where that would not be faster: they are few, or the artifact
+/// runs on a GPU or in another precision; or where there is no such engine, which `message` is told.
 /// @param backbone  the artifact's, with its tensors
 std::optional<Predictor> with_engine(const Predictor& predictor, const Backbone& backbone,
                                      const std::vector<std::filesystem::path>& images,

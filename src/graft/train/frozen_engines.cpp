@@ -10,9 +10,7 @@
 namespace graft {
 namespace {
 
-/// Rows from which it saves more than it takes to compare engines, and to time them. Counted, not timed, so that equal
-/// runs choose alike.
-constexpr std::size_t kWorthComparing = 100;
+/// Rows from which on it saves more than it takes to time engines.
 constexpr std::size_t kWorthTiming = 4000;
 
 at::Tensor normalized(const std::vector<std::filesystem::path>& images, const InputSpec& input) {

@@ -16,6 +16,10 @@
 
 namespace graft {
 
+/// Rows from which on it saves more than it takes to compile an engine and to compare it. Counted, not timed, so that
+/// equal runs choose alike.
+constexpr std::size_t kWorthComparing = 100;
+
 /// How many rows engines compute together.
 std::int64_t rows_at_once(c10::Device device);
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <iomanip>
@@ -105,11 +104,10 @@ void RunFolder::write_history(const Json& records) const {
 }
 
 void RunFolder::append_to_history(const Json& record) const {
+  errno = 0;
   std::ofstream file(history(), std::ios::binary | std::ios::app);
   file << record.dump() << std::endl;
-  if (!file)
-    throw Error({"'" + history().string() + "'", std::string("cannot be written (") + std::strerror(errno) + ")",
-                 "a writable folder with room", ""});
+  if (!file) throw_unwritable(history());
 }
 
 }  // namespace graft

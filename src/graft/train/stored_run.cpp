@@ -6,11 +6,6 @@
 #include "graft/data/labels.h"
 
 namespace graft {
-namespace {
-
-/// Whether the tensors in last.pt are those that the best epoch ended with.
-}  // namespace
-
 StoredRun read_stored_run(const RunFolder& folder, RunEnvironment environment) {
   if (!std::filesystem::exists(folder.last_checkpoint()))
     throw Error({"run '" + folder.path().string() + "'", "holds no checkpoint/last.pt", "the folder of a run", ""});

@@ -4,10 +4,9 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
-#include <cstring>
 
 #include "graft/core/crc32.h"
-#include "graft/core/error.h"
+#include "graft/core/files.h"
 
 namespace graft {
 namespace {
@@ -76,9 +75,7 @@ void TensorBoardEvents::start(std::int64_t step) {
 void TensorBoardEvents::put(const std::string& content, std::int64_t step) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   file_ << tfrecord(field(1, std::chrono::duration<double>(now).count()) + field(2, step) + content) << std::flush;
-  if (!file_)
-    throw Error({"'" + path_.string() + "'", std::string("cannot be written (") + std::strerror(errno) + ")",
-                 "a writable folder with room", ""});
+  if (!file_) throw_unwritable(path_);
 }
 
 }  // namespace graft

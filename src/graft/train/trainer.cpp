@@ -31,6 +31,7 @@
 #include "graft/train/training_samples.h"
 
 namespace graft {
+
 class Trainer::Run {
  public:
   explicit Run(RunSpec spec) : spec_(std::move(spec)), folder_(spec_.folder) { add_observer(log_); }
@@ -83,7 +84,7 @@ class Trainer::Run {
     set_thread_count(recipe().threads);
     const c10::Device device = resolve_device(recipe().device);
     if (!spec_.preset_reason.empty()) message("preset " + recipe().preset + ": " + spec_.preset_reason);
-    if (!resumed_) check_backbone_file(recipe());
+    check_backbone_file(recipe());
     prepared_.emplace(
         spec_, device, memory_,
         PreparedRun::Listener{[this](const std::string& text) { message(text); },
@@ -200,7 +201,7 @@ class Trainer::Run {
       if (const auto caching = parts().caching_text(watch.seconds() - filling); !caching.empty()) message(caching);
       record_epoch(*metrics);
       progress_.start_epoch(progress_.epoch + 1);
-      if (since_save_.seconds() >= kSecondsBetweenCheckpoints) save();
+      if (since_save_.seconds() >= spec_.environment.seconds_between_checkpoints) save();
     }
     diagnosis_.end_phase(progress_.history);
     // The last phase leaves its last epoch in last.pt: what is exported by default is in best.pt.

@@ -18,6 +18,9 @@ struct RunEnvironment {
   std::filesystem::path stores{};         ///< where frozen layers' activations outlive the run; "" nowhere
   std::filesystem::path image_indexes{};  ///< where what was found in images outlives the run; "" nowhere
   bool looks_only = false;                ///< for an estimate: makes no room in `stores`
+  /// An epoch that ends sooner after the last checkpoint than this leaves none: epochs on kept features take hundredths
+  /// of a second, and a checkpoint as long.
+  double seconds_between_checkpoints = 1;
 };
 
 /// What a run starts from.

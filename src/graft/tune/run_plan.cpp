@@ -116,7 +116,7 @@ class RunTiming {
         file, [](const std::string&) {});
     const double exported = watch.seconds();
     auto left = parts_->dataset.of(Split::kTest).size();
-    if (!features.defined()) left += parts_->val.samples().size() - val.size();
+    if (!features.defined()) left += parts_->val.samples().size();
     return exported + predicting(file, left);
   }
 
@@ -135,12 +135,14 @@ class RunTiming {
   double predicting(const std::filesystem::path& file, std::size_t images) const {
     if (images == 0) return 0;
     const Predictor predictor = Predictor::load(file, "cpu", spec_.environment.trust);
-    const auto& all = parts_->val.samples();
+    const auto samples =
+        some_of(parts_->val.samples(), static_cast<std::size_t>(2 * thread_count()) * predictor.batch_size());
+    auto as_many = paths_of(samples);
+    as_many.resize(images, as_many.front());
     const Stopwatch compiling;
     const Predictor fast =
-        with_engine(predictor, parts_->network.backbone(), paths_of(all), [](const auto&) {}).value_or(predictor);
+        with_engine(predictor, parts_->network.backbone(), as_many, [](const auto&) {}).value_or(predictor);
     const double compiled = compiling.seconds();
-    const auto samples = some_of(all, static_cast<std::size_t>(2 * thread_count()) * predictor.batch_size());
     const Stopwatch watch;
     probabilities_of(fast, samples, thread_count(), [](std::size_t) {});
     return compiled + watch.seconds() * static_cast<double>(images) / static_cast<double>(samples.size());

@@ -76,8 +76,8 @@ class PhaseSteps {
            });
   }
 
-  /// Before the first epoch, after the last, and between epochs that take `seconds` in all; the best are not written
-  /// once more.
+  /// Before the first epoch, after the last, and between epochs that take `seconds` in all. An epoch that is the best
+  /// so far is written twice, which is not counted.
   double saving(const std::filesystem::path& folder, double seconds) {
     const RunFolder files(folder);
     Checkpoint checkpoint;
@@ -85,7 +85,8 @@ class PhaseSteps {
     checkpoint.put("network", parts_.tensors());
     if (optimizer_) checkpoint.put("optimizer", optimizer_->state());
     if (average_) checkpoint.put("average", average_->tensors());
-    const double between = std::min(static_cast<double>(phase().epochs), seconds / kSecondsBetweenCheckpoints);
+    const double between =
+        std::min(static_cast<double>(phase().epochs), seconds / RunEnvironment{}.seconds_between_checkpoints);
     return time_of(between + 2, [&](std::int64_t) {
       save_checkpoint(folder / "last.pt", checkpoint);
       files.write_history(Json::array());
