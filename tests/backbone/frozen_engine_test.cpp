@@ -45,11 +45,11 @@ TEST_P(EngineKinds, AgreeWithThePlainOne) {
   const at::Tensor rows = images(kRows, size);
   const at::Tensor expected = plain(backbone, 0, backbone.last_boundary(), rows);
   for (const auto& engine_kind : engine_kinds()) {
-    if (engine_kind.onednn && engine_kind.bfloat16 && !has_fast_bfloat16()) continue;  // oneDNN refuses it there
+    if (engine_kind.type == at::kHalf || (engine_kind.onednn && !engine_kind.suits(at::kCPU))) continue;
     const FrozenEngine engine(backbone, 0, backbone.last_boundary(), {.kind = engine_kind.name}, rows);
     const EngineError error = compare(engine(rows), expected);
     // Random weights make bfloat16 worse than trained ones do: what a search would refuse is still the same function.
-    EXPECT_LE(error.error, engine_kind.bfloat16 ? 5e-2 : 1e-5) << engine_kind.name;
+    EXPECT_LE(error.error, engine_kind.is_reduced() ? 5e-2 : 1e-5) << engine_kind.name;
     EXPECT_GE(error.cosine, 0.98) << engine_kind.name;
   }
 }
@@ -118,6 +118,37 @@ TEST(Backbone, BoundaryAtCountsConvolutionsAndProducts) {
   EXPECT_EQ(backbone.crossing_sizes(to), (std::vector<std::int64_t>{32}));
 }
 
+bool convolves_in_half() {
+  try {
+    at::conv2d(torch::ones({1, 3, 8, 8}).to(at::kHalf), torch::ones({4, 3, 3, 3}).to(at::kHalf));
+    return true;
+  } catch (const c10::Error&) {
+    return false;
+  }
+}
+
+/// It is a GPU's way, and some processors can do it.
+TEST(FrozenEngine, HalfPrecisionIsTheSameFunction) {
+  if (!convolves_in_half()) GTEST_SKIP() << "LibTorch does not compute convolutions in half precision here";
+  const Backbone backbone = fixture("tiny_cnn", "scripted", 32);
+  const std::size_t to = backbone.last_boundary();
+  const EngineExample example = plain_example(backbone, 0, to, images(kRows, 32));
+  for (const std::size_t exact : {std::size_t{0}, backbone.boundary_at(0.5, 0, to)}) {
+    const EngineTrial trial = try_engine(backbone, 0, to, {"fp16", exact}, example);
+    EXPECT_TRUE(trial.engine) << trial.failure;
+    EXPECT_GT(trial.error.error, 0) << exact;  // it is rounded
+    EXPECT_EQ(trial.engine->of_example().scalar_type(), at::kFloat);
+  }
+}
+
+TEST(FrozenEngine, EachKindSuitsWhatComputesIt) {
+  for (const auto& kind : engine_kinds()) {
+    EXPECT_EQ(kind.suits(at::kCUDA), kind.type == at::kHalf || !(kind.onednn || kind.is_reduced())) << kind.name;
+    EXPECT_EQ(kind.suits(at::kCPU), kind.type == at::kFloat || (kind.type == at::kBFloat16 && has_fast_bfloat16()))
+        << kind.name;
+  }
+}
+
 TEST(FindEngines, TakesTheFirstThatAgreesOrTimesAll) {
   const Backbone backbone = fixture("tiny_cnn", "scripted", 32);
   const std::size_t to = backbone.last_boundary();
@@ -127,7 +158,7 @@ TEST(FindEngines, TakesTheFirstThatAgreesOrTimesAll) {
   EXPECT_EQ(quick[0].plan, (EnginePlan{"onednn", 0}));
   EXPECT_TRUE(quick[0].engine);
   EXPECT_EQ(quick[0].failure, "");
-  const auto timed = find_engines(backbone, 0, to, example, {.bfloat16 = true, .timing_workers = 2});
+  const auto timed = find_engines(backbone, 0, to, example, {.reduced = true, .timing_workers = 2});
   EXPECT_EQ(timed.size(), has_fast_bfloat16() ? 5U : 3U);
   for (std::size_t i = 0; i < timed.size(); ++i) {
     EXPECT_EQ(timed[i].failure, "") << timed[i].plan.kind;

@@ -27,7 +27,7 @@ Layers make_layers(const std::string& network, bool bfloat16) {
   const at::Tensor rows = normalize_images(photo.unsqueeze(0).repeat({kRows, 1, 1, 1}), input);
   const std::size_t to = backbone.last_boundary();
   const EngineExample example = plain_example(backbone, 0, to, rows);
-  return {rows, *find_engines(backbone, 0, to, example, {.bfloat16 = bfloat16}).front().engine};
+  return {rows, *find_engines(backbone, 0, to, example, {.reduced = bfloat16}).front().engine};
 }
 
 const Layers& layers(const std::string& network, bool bfloat16) {

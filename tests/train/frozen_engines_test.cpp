@@ -23,8 +23,8 @@ class FrozenEnginesTest : public testing::Test {
     input_.size = 32;
   }
 
-  FrozenEngines engines(bool bfloat16 = false) {
-    return FrozenEngines({input_, bfloat16, /*workers=*/1, folder_ / "engines",
+  FrozenEngines engines(bool reduced = false) {
+    return FrozenEngines({input_, reduced, /*workers=*/1, folder_ / "engines",
                           [this](const std::string& text) { said_.push_back(text); }});
   }
   at::Tensor compute(FrozenEngines& engines, std::size_t rows) {
@@ -87,7 +87,7 @@ TEST_F(FrozenEnginesTest, ManyAreWorthTimingAndWhatIsFoundIsRemembered) {
 TEST_F(FrozenEnginesTest, WhatIsRememberedOfOtherLayersOrSettingsIsNotTaken) {
   auto first = this->engines();
   compute(first, kMany);
-  auto rounded = this->engines(/*bfloat16=*/true);
+  auto rounded = this->engines(/*reduced=*/true);
   compute(rounded, kMany);
   EXPECT_EQ(remembered().size(), 2U);
   auto tensors = backbone_.tensors();

@@ -33,15 +33,15 @@ using Seconds = std::chrono::duration<double>;
 constexpr Seconds kTimed{0.6};  // for which each engine is timed, and
 constexpr int kTimedCalls = 3;  // at least
 
-/// Parts of the layers, counted from the images, that are tried in float32 before bfloat16.
+/// Parts of the layers, counted from the images, that are tried in float32 before a reduced type.
 constexpr double kExactParts[] = {0, 0.025, 0.05, 0.1, 0.25, 0.5};
 
-void use_bfloat16(Graph& graph) {
+void use_type(Graph& graph, at::ScalarType type) {
   for (Node* node : graph::all_nodes(graph.block())) {
     const auto value = graph::constant_tensor(node);
     if (!value || !value->is_floating_point() || value->dim() == 0) continue;
     torch::jit::WithInsertPoint at_constant(node);
-    node->output()->replaceAllUsesWith(graph.insertConstant(value->to(at::kBFloat16)));
+    node->output()->replaceAllUsesWith(graph.insertConstant(value->to(type)));
   }
 }
 
@@ -84,12 +84,19 @@ double rows_per_second(const FrozenEngine& engine, const at::Tensor& rows, int w
 }  // namespace
 
 const std::vector<EngineKind>& engine_kinds() {
-  static const std::vector<EngineKind> kKinds{{.name = "onednn_bf16", .onednn = true, .bfloat16 = true},
-                                              {.name = "bf16", .bfloat16 = true},
+  static const std::vector<EngineKind> kKinds{{.name = "onednn_bf16", .onednn = true, .type = at::kBFloat16},
+                                              {.name = "bf16", .type = at::kBFloat16},
+                                              {.name = "fp16", .type = at::kHalf},
                                               {.name = "onednn", .onednn = true},
                                               {.name = "channels_last"},
                                               {.name = "plain", .layout = at::MemoryFormat::Contiguous}};
   return kKinds;
+}
+
+bool EngineKind::suits(c10::Device device) const {
+  if (type == at::kHalf) return device.is_cuda();
+  if (type == at::kBFloat16 && !has_fast_bfloat16()) return false;
+  return device.is_cpu() || !(onednn || is_reduced());
 }
 
 const EngineKind& engine_kind(const std::string& name) {
@@ -103,19 +110,19 @@ namespace {
 
 std::shared_ptr<Graph> optimised(const Backbone& backbone, std::size_t from, std::size_t to, const EngineKind& kind) {
   auto graph = backbone.frozen_graph(from, to, kind.layout);
-  if (kind.onednn || kind.bfloat16) torch::jit::OptimizeFrozenGraph(graph);
+  if (kind.onednn || kind.is_reduced()) torch::jit::OptimizeFrozenGraph(graph);
   return graph;
 }
 
-/// Layers `from` to `to`, in bfloat16 from `exact_until` on, of float rows.
+/// Layers `from` to `to`, in the kind's type from `exact_until` on, of float rows.
 std::shared_ptr<Graph> planned(const Backbone& backbone, std::size_t from, std::size_t exact_until, std::size_t to,
                                const EngineKind& kind) {
-  if (exact_until >= to || !kind.bfloat16) return optimised(backbone, from, to, kind);
+  if (exact_until >= to || !kind.is_reduced()) return optimised(backbone, from, to, kind);
   auto graph = optimised(backbone, exact_until, to, kind);
-  use_bfloat16(*graph);
+  use_type(*graph, kind.type);
   graph::Value* rows = graph->inputs().back();
   torch::jit::WithInsertPoint first(*graph->nodes().begin());
-  graph::Value* rounded = graph->insert(c10::aten::to, {rows, at::kBFloat16});
+  graph::Value* rounded = graph->insert(c10::aten::to, {rows, kind.type});
   rows->replaceAllUsesAfterNodeWith(rounded->node(), rounded);
   if (exact_until <= from) return graph;
   auto whole = optimised(backbone, from, exact_until, kind);
@@ -197,7 +204,7 @@ EngineError compare(const at::Tensor& found, const at::Tensor& expected) {
 }
 
 bool EngineError::agrees(const EngineKind& kind) const {
-  return kind.bfloat16 ? error <= 2e-2 && cosine >= 0.999 : error <= 1e-5;
+  return kind.is_reduced() ? error <= 2e-2 && cosine >= 0.999 : error <= 1e-5;
 }
 
 namespace {
@@ -227,7 +234,7 @@ EngineTrial with_enough_float32(const Backbone& backbone, std::size_t from, std:
   return noting_failure({.kind = kind.name}, [&] {
     EngineTrial trial;
     for (const double part : kExactParts) {
-      if (part > 0 && !kind.bfloat16) break;
+      if (part > 0 && !kind.is_reduced()) break;
       const std::size_t exact = part == 0 ? from : backbone.boundary_at(part, from, to);
       if (part > 0 && exact == trial.plan.exact_until) continue;
       trial = compared(backbone, from, to, {kind.name, exact}, example);
@@ -250,11 +257,9 @@ EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t t
 
 std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
                                       const EngineExample& example, const EngineSearch& search) {
-  const bool on_cpu = backbone.device().is_cpu();
   std::vector<EngineTrial> trials;
   for (const auto& kind : engine_kinds()) {
-    if (kind.onednn && !on_cpu) continue;
-    if (kind.bfloat16 && !(search.bfloat16 && on_cpu && has_fast_bfloat16())) continue;
+    if (!kind.suits(backbone.device()) || (kind.is_reduced() && !search.reduced)) continue;
     trials.push_back(with_enough_float32(backbone, from, to, kind, example));
     EngineTrial& trial = trials.back();
     if (trial.engine && search.timing_workers > 0)

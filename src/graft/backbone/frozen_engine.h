@@ -13,9 +13,13 @@ namespace graft {
 /// A way of computing frozen layers.
 struct EngineKind {
   std::string name;
-  bool onednn = false;    ///< convolutions and linear layers by oneDNN's own operators, see graph::use_onednn
-  bool bfloat16 = false;  ///< weights and what flows between layers
+  bool onednn = false;  ///< convolutions and linear layers by oneDNN's own operators, see graph::use_onednn
+  at::ScalarType type = at::kFloat;                          ///< of weights and of what flows between layers
   at::MemoryFormat layout = at::MemoryFormat::ChannelsLast;  ///< of maps and convolutions' weights
+
+  bool is_reduced() const { return type != at::kFloat; }
+  /// Whether that device computes so by instructions of its own.
+  bool suits(c10::Device device) const;
 };
 
 /// Fastest first, as a rule; the last, "plain", computes the graph as it is: any network runs so.
@@ -26,7 +30,7 @@ const EngineKind& engine_kind(const std::string& name);
 /// Which engine computes a part, and how much of it stays in float32.
 struct EnginePlan {
   std::string kind = "plain";
-  std::size_t exact_until = 0;  ///< bfloat16 starts at this boundary; roundings of the first layers weigh most
+  std::size_t exact_until = 0;  ///< a reduced type starts at this boundary; roundings of the first layers weigh most
 
   bool operator==(const EnginePlan&) const = default;
 };
@@ -84,13 +88,13 @@ EngineTrial try_engine(const Backbone& backbone, std::size_t from, std::size_t t
                        const EngineExample& example);
 
 struct EngineSearch {
-  bool bfloat16 = false;   ///< bfloat16 may be used
+  bool reduced = false;    ///< bfloat16, on a GPU half precision, may be used
   int timing_workers = 0;  ///< 0: the first kind that agrees is taken; else all are timed with so many threads
 };
 
-/// The best engine first. Kinds that the machine has no fast instructions for are left out; a bfloat16 kind is tried
-/// with more and more of the first layers in float32 until it agrees with the plain one: error at most 2e-2, cosine at
-/// least 0.999 (float32 kinds: error at most 1e-5).
+/// The best engine first. Kinds that do not suit the backbone's device are left out; one of reduced type is tried with
+/// more and more of the first layers in float32 until it agrees with the plain one: error at most 2e-2, cosine at least
+/// 0.999 (float32 kinds: error at most 1e-5).
 std::vector<EngineTrial> find_engines(const Backbone& backbone, std::size_t from, std::size_t to,
                                       const EngineExample& example, const EngineSearch& search);
 

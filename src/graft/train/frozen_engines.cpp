@@ -88,7 +88,7 @@ EngineTrial FrozenEngines::choose(const Backbone& backbone, Between between, con
   const bool timed = rows >= kWorthTiming && backbone.device().is_cpu();
   const Stopwatch watch;
   const auto trials = find_engines(backbone, between.first, between.second, example,
-                                   {.bfloat16 = options_.bfloat16, .timing_workers = timed ? options_.workers : 0});
+                                   {.reduced = options_.reduced, .timing_workers = timed ? options_.workers : 0});
   if (timed) {
     verdicts_.keep(asked, trials);
     searched_s_ += watch.seconds();
@@ -99,7 +99,7 @@ EngineTrial FrozenEngines::choose(const Backbone& backbone, Between between, con
 Json FrozenEngines::question(const Backbone& backbone, Between between) const {
   return {{"layers", backbone.part_digest(between.first, between.second)},
           {"input", to_json(options_.input)},
-          {"bfloat16", options_.bfloat16},
+          {"reduced", options_.reduced},
           {"workers", options_.workers}};
 }
 

@@ -37,7 +37,7 @@ class FrozenEngines {
  public:
   struct Options {
     InputSpec input;
-    bool bfloat16 = true;
+    bool reduced = true;  ///< see EngineSearch
     int workers = 1;
     std::filesystem::path verdicts;                   ///< where the fastest are remembered; "" nowhere
     std::function<void(const std::string&)> message;  ///< told what was chosen

@@ -73,15 +73,16 @@ ImageSource source_of(const Recipe& recipe, Samples samples, const Augmentation&
   return {std::move(samples), recipe.input, augmentation, rows_at_once(device), thread_count()};
 }
 
-FrozenEngines::Options engine_options(const RunSpec& spec, bool bfloat16, const PreparedRun::Listener& listener) {
-  return {spec.recipe.input, bfloat16, thread_count(), spec.environment.engines, listener.message};
+FrozenEngines::Options engine_options(const RunSpec& spec, bool reduced, const PreparedRun::Listener& listener) {
+  return {spec.recipe.input, reduced, thread_count(), spec.environment.engines, listener.message};
 }
 
 /// Engines in float32 beside `engines`, where those are not.
 std::optional<FrozenEngines> float32_engines(const RunSpec& spec, c10::Device device, const FrozenEngines& engines,
                                              const PreparedRun::Listener& listener) {
-  if (spec.recipe.precision != "auto" || !device.is_cpu() || !has_fast_bfloat16()) return std::nullopt;
-  auto options = engine_options(spec, /*bfloat16=*/false, listener);
+  const auto is_reduced = [&](const EngineKind& kind) { return kind.is_reduced() && kind.suits(device); };
+  if (spec.recipe.precision != "auto" || std::ranges::none_of(engine_kinds(), is_reduced)) return std::nullopt;
+  auto options = engine_options(spec, /*reduced=*/false, listener);
   options.examples = engines.examples();
   return FrozenEngines(std::move(options));
 }
