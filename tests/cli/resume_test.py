@@ -8,7 +8,7 @@ import program
 import run_state
 from program import PHOTOS, backbone, graft
 
-EPOCHS = 60  # of each phase: enough to be caught in the middle
+EPOCHS = 100  # of each phase: enough to be caught in the middle
 INTERRUPTED = 130  # the exit status when a run was asked to stop
 
 AUGMENT = [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {"p": 0.5}}]
@@ -16,7 +16,7 @@ AUGMENT = [{"random_resized_crop": {"scale": [0.6, 1.0]}}, {"horizontal_flip": {
 PROBE = {
     "input": {"size": 32},
     "cache": {"activations": "memory"},
-    "data": {"batch_size": 8},
+    "data": {"batch_size": 2},  # many steps: an epoch on kept features is over in no time
     "phases": [{"name": "probe", "epochs": EPOCHS, "train": ["head"], "optimizer": {"adamw": {"lr": 0.003}},
                 "schedule": {"one_cycle": {}}}],
 }

@@ -40,6 +40,31 @@ class RemovedUnlessKept {
   bool kept_ = false;
 };
 
+std::filesystem::path temporary_name(const std::filesystem::path& path) {
+  return path.string() + ".tmp" + std::to_string(::getpid());
+}
+
+/// Errors name `path`, whose content this is to be.
+void write_stream(const std::filesystem::path& temporary, const std::filesystem::path& path,
+                  const std::function<void(std::ostream&)>& write) {
+  std::ofstream file(temporary, std::ios::binary);
+  write(file);
+  file.flush();
+  if (!file) throw_unwritable(path);
+}
+
+void write_content(const std::filesystem::path& temporary, const std::filesystem::path& path,
+                   std::string_view content) {
+  write_stream(temporary, path,
+               [&](std::ostream& file) { file.write(content.data(), static_cast<std::streamsize>(content.size())); });
+}
+
+void give_name(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code failure;
+  std::filesystem::rename(from, to, failure);
+  if (failure) throw Error({quoted(to), "cannot be written (" + failure.message() + ")", "a writable folder", ""});
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -53,7 +78,7 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void replace_file(const std::filesystem::path& path, const std::function<void(const std::filesystem::path&)>& write) {
-  const std::filesystem::path temporary = path.string() + ".tmp" + std::to_string(::getpid());
+  const std::filesystem::path temporary = temporary_name(path);
   RemovedUnlessKept guard(temporary);
   write(temporary);
   sync_to_disk(temporary, O_RDWR);
@@ -61,30 +86,30 @@ void replace_file(const std::filesystem::path& path, const std::function<void(co
   guard.keep();
 }
 
+void replace_file(const std::filesystem::path& path, std::string_view content) {
+  replace_file(path, [&](const std::filesystem::path& temporary) { write_content(temporary, path, content); });
+}
+
+void replace_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write) {
+  replace_file(path, [&](const std::filesystem::path& temporary) { write_stream(temporary, path, write); });
+}
+
+void publish_file(const std::filesystem::path& path, std::string_view content) {
+  const std::filesystem::path temporary = temporary_name(path);
+  RemovedUnlessKept guard(temporary);
+  write_content(temporary, path, content);
+  give_name(temporary, path);
+  guard.keep();
+}
+
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::error_code failure;
-  std::filesystem::rename(from, to, failure);
-  if (failure) throw Error({quoted(to), "cannot be written (" + failure.message() + ")", "a writable folder", ""});
+  give_name(from, to);
   sync_to_disk(to.parent_path().empty() ? "." : to.parent_path(), O_RDONLY | O_DIRECTORY);
 }
 
 void throw_unwritable(const std::filesystem::path& path) {
   throw Error({quoted(path), std::string("cannot be written (") + std::strerror(errno) + ")",
                "a writable folder with room", ""});
-}
-
-void replace_file(const std::filesystem::path& path, std::string_view content) {
-  replace_file(path,
-               [&](std::ostream& file) { file.write(content.data(), static_cast<std::streamsize>(content.size())); });
-}
-
-void replace_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write) {
-  replace_file(path, [&](const std::filesystem::path& temporary) {
-    std::ofstream file(temporary, std::ios::binary);
-    write(file);
-    file.flush();
-    if (!file) throw_unwritable(path);
-  });
 }
 
 }  // namespace graft

@@ -17,6 +17,10 @@ void replace_file(const std::filesystem::path& path, const std::function<void(co
 void replace_file(const std::filesystem::path& path, std::string_view content);
 void replace_file(const std::filesystem::path& path, const std::function<void(std::ostream&)>& write);
 
+/// The same for those who watch a file that is written anew soon: nobody sees a part of it, but when it reaches the
+/// disk is left to the system.
+void publish_file(const std::filesystem::path& path, std::string_view content);
+
 /// Gives a file another name in its folder, in place of what has it, and syncs the folder.
 /// @throws Error when it cannot
 void rename_file(const std::filesystem::path& from, const std::filesystem::path& to);

@@ -3,10 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 #include <iomanip>
 #include <locale>
 #include <ostream>
@@ -17,6 +15,15 @@
 #include "graft/data/labels.h"
 
 namespace graft {
+namespace {
+
+std::string lines_of(const Json& records) {
+  std::string text;
+  for (const auto& record : records) text += record.dump() + "\n";
+  return text;
+}
+
+}  // namespace
 
 void RunFolder::create() const {
   const std::string subject = "run folder '" + path_.string() + "'";
@@ -97,17 +104,7 @@ void RunFolder::write_predictions(const Dataset& dataset, const at::Tensor& answ
   });
 }
 
-void RunFolder::write_history(const Json& records) const {
-  std::string text;
-  for (const auto& record : records) text += record.dump() + "\n";
-  replace_file(history(), text);
-}
-
-void RunFolder::append_to_history(const Json& record) const {
-  errno = 0;
-  std::ofstream file(history(), std::ios::binary | std::ios::app);
-  file << record.dump() << std::endl;
-  if (!file) throw_unwritable(history());
-}
+void RunFolder::write_history(const Json& records) const { replace_file(history(), lines_of(records)); }
+void RunFolder::show_history(const Json& records) const { publish_file(history(), lines_of(records)); }
 
 }  // namespace graft

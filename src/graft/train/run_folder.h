@@ -50,8 +50,8 @@ class RunFolder {
   void write_predictions(const Dataset& dataset, const at::Tensor& answers) const;
   /// One JSON line an epoch.
   void write_history(const Json& records) const;
-  /// For those who watch: what has to last is written anew with the next checkpoint.
-  void append_to_history(const Json& record) const;
+  /// The same for those who watch: what has to last is written anew with the next checkpoint.
+  void show_history(const Json& records) const;
 
  private:
   std::string csv_path(const std::filesystem::path& image) const;

@@ -350,7 +350,7 @@ class Trainer::Run {
     for (const auto& [name, figure] : metrics.figures) written["val_" + name] = figure;
     written.update({{"best", best}, {"seconds", record.seconds}, {"images_per_second", images / record.seconds}});
     events_.write(written);
-    folder_.append_to_history(written);
+    folder_.show_history(progress_.history);
     tell(&Observer::on_epoch, record);
   }
 
