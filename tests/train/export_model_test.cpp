@@ -62,7 +62,7 @@ TEST_F(ExportModel, TakesGivenFeaturesWhereTheWholeFileAgreesAndElseNone) {
   EXPECT_TRUE(at::allclose(near, expected, 0, 1e-4));
   EXPECT_FALSE(at::equal(near, expected));  // they were taken
   EXPECT_EQ(messages_, usual);
-  EXPECT_TRUE(at::allclose(val_answers(dataset_, features + 1), expected, 0, 1e-5));
+  EXPECT_TRUE(at::equal(val_answers(dataset_, features + 1), expected));
   EXPECT_EQ(messages_, usual + 1);
 }
 

@@ -28,7 +28,6 @@ namespace {
 constexpr std::size_t kProofImages = 2;  // as many as a backbone is loaded with: oneDNN knows the shapes
 constexpr std::size_t kSpotChecks = 8;
 constexpr std::int64_t kRowsAtOnce = 4096;  // of a head, whose hidden layers take more memory than its features
-constexpr double kSpotTolerance = 1e-4;
 
 std::map<std::string, at::Tensor> under(const std::map<std::string, at::Tensor>& tensors, const std::string& prefix) {
   std::map<std::string, at::Tensor> found;
@@ -109,9 +108,7 @@ at::Tensor all_probabilities(const Predictor& predictor, const Samples& samples)
 /// Whether the whole file gives these answers to some of the images.
 bool gives(const Predictor& predictor, const Samples& samples, const at::Tensor& answers) {
   const at::Tensor expected = answers.index_select(0, at::tensor(spread(samples.size(), kSpotChecks)));
-  const at::Tensor found = all_probabilities(predictor, some_of(samples, kSpotChecks));
-  const double scale = std::max(1.0, expected.abs().max().item<double>());
-  return (found - expected).abs().max().item<double>() <= kSpotTolerance * scale;
+  return answer_alike(all_probabilities(predictor, some_of(samples, kSpotChecks)), expected);
 }
 
 /// The splits that are measured and whose features are not known.
@@ -146,7 +143,7 @@ class Measuring {
     if (!found.defined()) return all_probabilities(predictor_, samples);
     if (gives(predictor_, samples, found)) return found;
     message_("the file itself answers otherwise to " + to_string(split) + " images: it is run on all of them");
-    return all_probabilities(predictor_, samples);
+    return all_probabilities(Predictor::of(artifact_), samples);  // predictor_ may be for a few
   }
 
  private:

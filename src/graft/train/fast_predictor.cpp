@@ -33,12 +33,6 @@ at::Tensor example_of(const Predictor& predictor, const std::vector<std::filesys
   return pixels.empty() ? at::Tensor() : at::stack(pixels);
 }
 
-bool answer_alike(const Predictor& found, const Predictor& expected, const at::Tensor& pixels) {
-  const at::Tensor answers = expected.probabilities(pixels);
-  const double scale = std::max(1.0, answers.abs().max().item<double>());
-  return (found.probabilities(pixels) - answers).abs().max().item<double>() <= kTolerance * scale;
-}
-
 /// @throws std::exception where it cannot be had, saying why
 Predictor computing_by_engine(const Predictor& predictor, const Backbone& backbone, const at::Tensor& pixels) {
   const at::Tensor rows = normalize_images(pixels.squeeze(1), predictor.metadata().input);
@@ -47,7 +41,8 @@ Predictor computing_by_engine(const Predictor& predictor, const Backbone& backbo
       try_engine(backbone, 0, features, {.kind = kEngine}, plain_example(backbone, 0, features, rows));
   TORCH_CHECK(trial.engine, trial.failure);
   Predictor fast = predictor.computing_features(*trial.engine);
-  TORCH_CHECK(answer_alike(fast, predictor, pixels), "it answers otherwise than the file");
+  TORCH_CHECK(answer_alike(fast.probabilities(pixels), predictor.probabilities(pixels)),
+              "it answers otherwise than the file");
   return fast;
 }
 
@@ -57,6 +52,11 @@ void tell(const std::function<void(const std::string&)>& message, const std::exc
 }
 
 }  // namespace
+
+bool answer_alike(const at::Tensor& found, const at::Tensor& expected) {
+  const double scale = std::max(1.0, expected.abs().max().item<double>());
+  return (found - expected).abs().max().item<double>() <= kTolerance * scale;
+}
 
 std::optional<Predictor> with_engine(const Predictor& predictor, const Backbone& backbone,
                                      const std::vector<std::filesystem::path>& images,

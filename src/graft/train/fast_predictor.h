@@ -10,6 +10,9 @@
 
 namespace graft {
 
+/// Whether answers are the same but for the roundings of a backbone that was computed by other means.
+bool answer_alike(const at::Tensor& found, const at::Tensor& expected);
+
 /// What to look at many images with: features come from an engine in float32 (FrozenEngine) with which the artifact
 /// answers the first of them as it does without. Nothing where that would not be faster: they are few, or the artifact
 /// runs on a GPU or in another precision; or where there is no such engine, which `message` is told.

@@ -6,6 +6,7 @@
 #include "graft/data/labels.h"
 
 namespace graft {
+
 StoredRun read_stored_run(const RunFolder& folder, RunEnvironment environment) {
   if (!std::filesystem::exists(folder.last_checkpoint()))
     throw Error({"run '" + folder.path().string() + "'", "holds no checkpoint/last.pt", "the folder of a run", ""});
