@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import statistics
+import subprocess
 import sys
 
 from contests import ROOT, START_ALONE, Line
@@ -16,7 +17,7 @@ import measured_part  # noqa: E402
 
 PAGE = ROOT / "docs/performance.md"
 README = ROOT / "README.md"
-PICTURE = ROOT / "docs/pictures/performance.svg"
+HEADING = "### On "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,13 +128,28 @@ def table(results: list[Result]) -> str:
     return "\n".join([*head, *map(row, results)])
 
 
-def machine() -> str:
+def processor() -> str:
+    """Its own name of itself and what it has of the instructions that decide how fast networks run."""
     text = pathlib.Path("/proc/cpuinfo").read_text()
     name = re.search(r"model name\s*: (.*)", text)[1]
     has = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f" {flag} " in text.replace("\n", " ")]
+    return f"{name} ({', '.join(has)})"
+
+
+def machine() -> str:
     packages = ("torch", "torchvision", "openvino", "scikit-learn", "pillow")
     versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
-    return f"{name}, two of {os.cpu_count()} cores, {', '.join(has)}; {versions}"
+    return f"{processor()}, two of {os.cpu_count()} cores; {versions}"
+
+
+def commit() -> str:
+    said = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return said.stdout.strip()
+
+
+def picture() -> pathlib.Path:
+    words = re.sub("[^a-z0-9]+", "-", processor().lower()).strip("-")
+    return ROOT / f"docs/pictures/performance-{words}.svg"
 
 
 def draw(results: list[Result]) -> None:
@@ -154,7 +170,7 @@ def draw(results: list[Result]) -> None:
     axes.set_xlabel("times better than the rival (median)")
     axes.invert_yaxis()
     axes.legend(loc="lower right")
-    figure.savefig(PICTURE, bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(picture(), bbox_inches="tight", metadata={"Date": None})
 
 
 class Kept:
@@ -190,19 +206,29 @@ def write_defaults(defaults: list[Default]) -> None:
     measured_part.replace(README, "scripts/bench", "\n".join([*head, *rows, "", f"Measured on: {machine()}."]))
 
 
+def with_section(part: str, heading: str, text: str) -> str:
+    """The part with this section put in place of the one of the same heading, or behind the others."""
+    sections = {}
+    for section in filter(str.strip, re.split(f"^(?={re.escape(HEADING)})", part, flags=re.MULTILINE)):
+        sections[section.partition("\n")[0]] = section.strip("\n")
+    sections[heading] = f"{heading}\n\n{text}"
+    return "\n\n".join(sections.values())
+
+
 def write(kept: Kept, contests: list[str]) -> None:
-    """What is kept of these contests, in their order."""
+    """What is kept of these contests, in their order, as this machine's section: those of other machines stay."""
     results = [result for contest in contests if contest in kept.contests for result in kept.results(contest)]
     left_out = [contest for contest in contests if contest not in kept.contests]
     rounds = sorted({len(result.ratios) for result in results})
     text = "\n".join([
-        f"Measured on: {machine()}. Rounds of a contest: {' or '.join(map(str, rounds))}; in each, all contestants of a line run one after "
-        "the other on the same two cores.", *(["", f"Not measured: {', '.join(left_out)}."] if left_out else []), "",
-        "![Ratios](pictures/performance.svg)", "", table(results), "",
+        f"Measured on: {machine()}; Graft at {commit()}. Rounds of a contest: {' or '.join(map(str, rounds))}; in each, all contestants "
+        "of a line run one after the other on the same two cores.", *(["", f"Not measured: {', '.join(left_out)}."] if left_out else []), "",
+        f"![Ratios](pictures/{picture().name})", "", table(results), "",
         "Where the seconds of Graft's own runs went:", "", "| run | seconds | of these |", "|---|---|---|",
         *(profile.row() for contest in contests if contest in kept.contests for profile in kept.profiles(contest)),
     ])
-    measured_part.replace(PAGE, "scripts/bench", text)
+    part = measured_part.read(PAGE, "scripts/bench")
+    measured_part.replace(PAGE, "scripts/bench", with_section(part, HEADING + processor(), text))
     draw(results)
     if kept.defaults():
         write_defaults(kept.defaults())

@@ -181,7 +181,7 @@ TEST(FindEngines, ANetworkThatNeedsItsLayoutKeepsIt) {
       find_engines(backbone, 0, to, plain_example(backbone, 0, to, images(kRows, 8)), {.timing_workers = 1});
   ASSERT_EQ(trials.size(), 3U);
   EXPECT_EQ(trials[0].plan.kind, "plain");
-  for (const std::size_t other : {1, 2}) {
+  for (const std::size_t other : {1U, 2U}) {
     EXPECT_THAT(trials[other].failure, testing::HasSubstr("view size"));
     EXPECT_FALSE(trials[other].engine);
   }

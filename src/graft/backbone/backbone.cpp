@@ -10,6 +10,7 @@
 
 #include "graft/backbone/attention.h"
 #include "graft/backbone/freeze.h"
+#include "graft/backbone/fused_batch_norm.h"
 #include "graft/backbone/inline_method.h"
 #include "graft/backbone/thaw.h"
 #include "graft/backbone/untrace.h"
@@ -247,9 +248,12 @@ std::shared_ptr<Graph> Backbone::part_graph(std::size_t from, std::size_t to) co
 }
 
 torch::jit::Method Backbone::part(std::size_t from, std::size_t to) {
-  if (from == 0 && to == last_boundary()) return module_.get_method("forward");
   const std::string name = "graft_part_" + std::to_string(from) + "_" + std::to_string(to);
-  if (!module_.find_method(name)) graph::add_method(module_, name, part_graph(from, to));
+  if (!module_.find_method(name)) {
+    const auto graph = part_graph(from, to);
+    graph::fuse_batch_norms(*graph);
+    graph::add_method(module_, name, graph);
+  }
   return module_.get_method(name);
 }
 

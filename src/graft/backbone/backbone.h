@@ -66,7 +66,7 @@ class Backbone {
   torch::jit::Module& module() { return module_; }
   const torch::jit::Module& module() const { return module_; }
   /// The layers between two boundaries as a method of module(): they share its parameters and its modes. It may write
-  /// to its input.
+  /// to its input. Each BatchNorm is one operator with the activation behind it, which has first derivatives alone.
   torch::jit::Method part(std::size_t from, std::size_t to);
   /// The same layers as a graph of their own, (self, rows) -> rows, with the tensors that they have now, in eval mode.
   std::shared_ptr<graph::Graph> frozen_graph(std::size_t from, std::size_t to, at::MemoryFormat layout) const;

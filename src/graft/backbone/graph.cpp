@@ -73,6 +73,8 @@ bool normalises_by_its_input(const Node* node) {
          node->input(kRunningMean)->mustBeNone();
 }
 
+Node* only_reader(const Value* value) { return value->uses().size() == 1 ? value->uses()[0].user : nullptr; }
+
 std::vector<Node*> all_nodes(Block* block) {
   std::vector<Node*> nodes;
   for (Node* node : block->nodes()) {

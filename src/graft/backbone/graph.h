@@ -38,6 +38,9 @@ std::optional<at::Tensor> constant_tensor(const Node* node);
 /// A batch_norm or instance_norm without running statistics, as weight standardisation writes it: it has no other mode.
 bool normalises_by_its_input(const Node* node);
 
+/// The one node that reads a value; null where there are more, or where it is a result of the graph.
+Node* only_reader(const Value* value);
+
 /// Every node of the graph and of the blocks within it, in order.
 std::vector<Node*> all_nodes(Block* block);
 

@@ -8,11 +8,11 @@
 #include <torch/csrc/jit/passes/remove_mutation.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 #include "graft/backbone/known_tensors.h"
 #include "graft/backbone/onednn_nodes.h"
+#include "graft/backbone/pointwise.h"
 #include "graft/core/runtime.h"
 
 namespace graft::graph {
@@ -21,77 +21,6 @@ namespace {
 namespace prim = c10::prim;
 using c10::IValue;
 using torch::jit::toIValue;
-
-std::optional<double> number(const Value* value) {
-  const auto constant = toIValue(value);
-  if (!constant || !constant->isScalar()) return std::nullopt;
-  return constant->toScalar().toDouble();
-}
-
-bool read_limits(const Node* node, Pointwise& pointwise) {
-  const auto low = number(node->input(1)), high = number(node->input(2));
-  if (low && high) pointwise.scalars = {*low, *high};
-  return low && high;
-}
-
-bool read_slope(const Node* node, Pointwise& pointwise) {
-  const auto slope = number(node->input(1));
-  if (slope) pointwise.scalars = {*slope};
-  return slope.has_value();
-}
-
-bool limit_to_six(const Node*, Pointwise& pointwise) {
-  pointwise.scalars = {0, 6};
-  return true;
-}
-
-bool read_approximation(const Node* node, Pointwise& pointwise) {
-  const auto approximate = node->inputs().size() > 1 ? toIValue(node->input(1)) : std::optional(IValue("none"));
-  if (approximate) pointwise.algorithm = approximate->toStringRef();
-  return approximate.has_value();
-}
-
-constexpr const char* kSwish = "swish";
-
-struct PointwiseRow {
-  std::string_view kind;
-  const char* name;  ///< oneDNN's
-  /// Reads the rest; false where it is not known beforehand.
-  bool (*read)(const Node* node, Pointwise& pointwise) = nullptr;
-};
-
-constexpr std::array kPointwise{
-    PointwiseRow{"aten::relu", "relu"},
-    PointwiseRow{"aten::relu6", "hardtanh", limit_to_six},
-    PointwiseRow{"aten::hardtanh", "hardtanh", read_limits},
-    PointwiseRow{"aten::clamp", "hardtanh", read_limits},
-    PointwiseRow{"aten::leaky_relu", "leaky_relu", read_slope},
-    PointwiseRow{"aten::silu", kSwish},
-    PointwiseRow{"aten::sigmoid", "sigmoid"},
-    PointwiseRow{"aten::tanh", "tanh"},
-    PointwiseRow{"aten::hardswish", "hardswish"},
-    PointwiseRow{"aten::hardsigmoid", "hardsigmoid"},
-    PointwiseRow{"aten::gelu", "gelu", read_approximation},
-};
-
-/// `aten::relu` for `aten::relu_` too: what nothing else reads may be overwritten or not.
-std::string_view out_of_place(const Node* node) {
-  std::string_view kind = node->kind().toQualString();
-  if (kind.ends_with('_')) kind.remove_suffix(1);
-  return kind;
-}
-
-std::optional<Pointwise> pointwise(const Node* node) {
-  for (const auto& row : kPointwise) {
-    if (row.kind != out_of_place(node)) continue;
-    Pointwise found{row.name};
-    return row.read == nullptr || row.read(node, found) ? std::optional(found) : std::nullopt;
-  }
-  return std::nullopt;
-}
-
-/// The one node that reads a value; null where there are more, or where it is a result of the graph.
-Node* only_reader(const Value* value) { return value->uses().size() == 1 ? value->uses()[0].user : nullptr; }
 
 std::optional<Sizes> int_list(const Value* value) {
   const auto constant = toIValue(value);
@@ -250,7 +179,7 @@ class FollowerSearch {
       next = out_of_place(layer) == "aten::linear" ? nullptr : only_reader(next->output());
     }
     if (!next || next->owningBlock() != layer->owningBlock()) return found;
-    if (const auto last = pointwise(next)) {
+    if (const auto last = read_pointwise(next)) {
       found.last = next;
       found.pointwise = *last;
     }
@@ -259,7 +188,7 @@ class FollowerSearch {
 
  private:
   bool is_sum_with(Node* sum, Node* layer) {
-    if (out_of_place(sum) != "aten::add" || number(sum->input(2)) != 1.0 || taken_.contains(sum)) return false;
+    if (out_of_place(sum) != "aten::add" || constant_number(sum->input(2)) != 1.0 || taken_.contains(sum)) return false;
     return is_tensor(sum->input(1)) && known_.sizes(sum->input(0)) == known_.sizes(sum->input(1)) &&
            known_.type(sum->input(0)) == known_.type(sum->input(1)) &&
            aliases_.moveBeforeTopologicallyValid(layer, sum);

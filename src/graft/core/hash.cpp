@@ -31,7 +31,7 @@ bool from_hex(std::string_view hex, std::span<std::uint8_t> bytes) {
   for (std::size_t i = 0; i < hex.size(); ++i) {
     const auto value = kDigits.find(hex[i]);
     if (value == std::string_view::npos) return false;
-    bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] << 4U | value);
+    bytes[i / 2] = static_cast<std::uint8_t>(unsigned{bytes[i / 2]} << 4U | value);
   }
   return true;
 }

@@ -1,0 +1,12 @@
+#pragma once
+#include "graft/backbone/graph.h"
+
+namespace graft::graph {
+
+/// Makes one operator of each BatchNorm with running statistics and the ReLU, ReLU6 or Hardtanh that alone reads it.
+/// Where maps are in channels_last on the CPU it passes over them twice forward and twice backward, where LibTorch's
+/// two operators take seven passes; everywhere else it is those two. A file that holds such a graph runs nowhere else:
+/// it is for training.
+void fuse_batch_norms(Graph& graph);
+
+}  // namespace graft::graph
