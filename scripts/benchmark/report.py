@@ -17,7 +17,7 @@ import measured_part  # noqa: E402
 
 PAGE = ROOT / "docs/performance.md"
 README = ROOT / "README.md"
-HEADING = "### On "
+HEADING = "## On "
 
 
 @dataclasses.dataclass(frozen=True)
