@@ -129,8 +129,7 @@ TEST(Schedule, APlateauIsKnownByWhatWasMeasuredBefore) {
   const std::vector<double> values{0.5, 0.5, 0.5, 0.9};
   const StepPlan whole{.epochs = 5, .steps_per_epoch = 2, .measured = {values, true}};
   for (std::size_t known = 0; known <= values.size(); ++known) {
-    const StepPlan plan{
-        .epochs = 5, .steps_per_epoch = 2, .measured = {{values.data(), values.data() + known}, true}};
+    const StepPlan plan{.epochs = 5, .steps_per_epoch = 2, .measured = {{values.data(), values.data() + known}, true}};
     const auto last = static_cast<std::int64_t>(2 * known + 1);
     EXPECT_EQ(make_schedule(spec, 1, plan)(last).lr, make_schedule(spec, 1, whole)(last).lr) << known;
   }
