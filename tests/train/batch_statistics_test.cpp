@@ -39,6 +39,22 @@ TEST(BatchStatistics, AreThoseOfUpdateBn) {
     EXPECT_LT(test::noted("average", "swa", test::relative_error(buffer, reference.at(name))), 1e-5) << name;
 }
 
+/// Dropout before a layer gives it other statistics in every pass over the same batch.
+TEST(BatchStatistics, MomentumIsFoundThoughPassesDiffer) {
+  const at::Tensor running_var = at::ones({4});
+  float variance = 0;
+  BatchStatistics statistics({{"norm.running_var", running_var}}, [&](const at::Tensor&) {
+    variance += 0.5F;
+    running_var.mul_(0.9).add_(at::full({4}, variance), 0.1);
+  });
+  const at::Tensor batch = at::zeros({2, 4});
+  statistics.add(batch);
+  const float first = variance;
+  statistics.add(batch);
+  statistics.finish();
+  EXPECT_NEAR(running_var.mean().item<float>(), (first + variance) / 2, 1e-4);
+}
+
 TEST(BatchStatistics, WhatDoesNotMoveIsLeftAlone) {
   const ParityFixture reference("train/statistics.pt");
   torch::jit::Module head = head_like(reference);

@@ -6,6 +6,12 @@
 #include "graft/train/training_samples.h"
 
 namespace graft {
+namespace {
+
+// A start beside which what a batch adds is nothing: dropout before a layer makes two passes add different things.
+constexpr double kMark = 1 << 20;
+
+}  // namespace
 
 BatchStatistics::BatchStatistics(std::map<std::string, at::Tensor> buffers,
                                  std::function<void(const at::Tensor& batch)> forward)
@@ -39,12 +45,12 @@ void BatchStatistics::find_moving(const at::Tensor& batch) {
   forward_from(0, batch.clone());
   std::vector<at::Tensor> unmarked;
   for (const auto& moving : moving_) unmarked.push_back(moving.buffer.clone());
-  forward_from(1, batch.clone());
+  forward_from(kMark, batch.clone());
   for (std::size_t i = 0; i < moving_.size(); ++i) {
     // Where the batch itself adds least, the difference is least rounded.
     const at::Tensor place = unmarked[i].abs().argmin();
     const at::Tensor left = moving_[i].buffer.to(at::kDouble).flatten()[place] - unmarked[i].flatten()[place];
-    moving_[i].momentum = 1 - left.item<double>();
+    moving_[i].momentum = 1 - left.item<double>() / kMark;
   }
 }
 
