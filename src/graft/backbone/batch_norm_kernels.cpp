@@ -60,6 +60,16 @@ template <typename Body>
   for (; row < count; ++row) body.template operator()<1>(row);
 }
 
+/// Calls `body(i, c)` for every number, the i-th of all, of channel c.
+template <typename Body>
+[[gnu::always_inline]] inline void for_numbers(Rows rows, const Body& body) {
+  for_rows(
+      rows.count, [&]<std::int64_t kCount>(std::int64_t row) __attribute__((always_inline)) {
+        for (std::int64_t c = 0; c < rows.channels; ++c)
+          for (std::int64_t k = 0; k < kCount; ++k) body((row + k) * rows.channels + c, c);
+      });
+}
+
 /// Adds x - shift and its square.
 template <typename T>
 GRAFT_EACH_PROCESSOR void add_moments(const T* __restrict__ x, Rows rows, const float* __restrict__ shift,
@@ -84,16 +94,10 @@ GRAFT_EACH_PROCESSOR void add_moments(const T* __restrict__ x, Rows rows, const 
 template <typename T>
 GRAFT_EACH_PROCESSOR void apply_line(const T* __restrict__ x, Rows rows, const float* __restrict__ scale,
                                      const float* __restrict__ shift, float low, float high, T* __restrict__ y) {
-  const std::int64_t channels = rows.channels;
-  for_rows(
-      rows.count, [&]<std::int64_t kCount>(std::int64_t row) __attribute__((always_inline)) {
-        const std::int64_t begin = row * channels;
-        for (std::int64_t c = 0; c < channels; ++c)
-          for (std::int64_t k = 0; k < kCount; ++k) {
-            const std::int64_t i = begin + k * channels + c;
-            const float value = number(x[i]) * scale[c] + shift[c];
-            store(value < low ? low : value > high ? high : value, y[i]);
-          }
+  for_numbers(
+      rows, [&](std::int64_t i, std::int64_t c) __attribute__((always_inline)) {
+        const float value = number(x[i]) * scale[c] + shift[c];
+        store(value < low ? low : value > high ? high : value, y[i]);
       });
 }
 
@@ -127,17 +131,11 @@ GRAFT_EACH_PROCESSOR void pass_back(const T* __restrict__ x, const T* __restrict
                                     const float* __restrict__ scale, const float* __restrict__ shift, float low,
                                     float high, const float* __restrict__ slope, const float* __restrict__ offset,
                                     T* __restrict__ to) {
-  const std::int64_t channels = rows.channels;
-  for_rows(
-      rows.count, [&]<std::int64_t kCount>(std::int64_t row) __attribute__((always_inline)) {
-        const std::int64_t begin = row * channels;
-        for (std::int64_t c = 0; c < channels; ++c)
-          for (std::int64_t k = 0; k < kCount; ++k) {
-            const std::int64_t i = begin + k * channels + c;
-            const float from = number(x[i]), value = from * scale[c] + shift[c];
-            const float passed = passed_on(number(gradient[i]), value, low, high);
-            store(passed * scale[c] + from * slope[c] + offset[c], to[i]);
-          }
+  for_numbers(
+      rows, [&](std::int64_t i, std::int64_t c) __attribute__((always_inline)) {
+        const float from = number(x[i]), value = from * scale[c] + shift[c];
+        const float passed = passed_on(number(gradient[i]), value, low, high);
+        store(passed * scale[c] + from * slope[c] + offset[c], to[i]);
       });
 }
 
@@ -174,9 +172,10 @@ std::vector<double> two_sums(Rows rows, const Add& add) {
   at::parallel_for(0, tasks, 1, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t task = first; task < last; ++task) {
       auto& sum = sums[static_cast<std::size_t>(task)];
+      std::vector<float> few(numbers);
       const std::int64_t end = rows.count * (task + 1) / tasks;
       for (std::int64_t begin = rows.count * task / tasks; begin < end; begin += kRowsASum) {
-        std::vector<float> few(numbers);
+        std::ranges::fill(few, 0.0F);
         add(begin, std::min(kRowsASum, end - begin), few.data());
         for (std::size_t i = 0; i < numbers; ++i) sum[i] += few[i];
       }
