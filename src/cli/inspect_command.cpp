@@ -30,8 +30,7 @@ struct InspectOptions {
 std::string stage_of(const Backbone& backbone, const Layer& layer) {
   for (const auto& stage : backbone.stages())
     for (const auto& name : layer.names)
-      if (std::find(stage.parameters.begin(), stage.parameters.end(), name) != stage.parameters.end())
-        return stage.name;
+      if (contains(stage.parameters, name)) return stage.name;
   return "";
 }
 

@@ -47,7 +47,7 @@ std::string plot(const std::vector<LrPoint>& points, double valley, double steep
   return text + fmt::format("{:>10}  {:<{}.1e}{:.1e}\n", "lr", points.front().lr, kWidth - 7, points.back().lr);
 }
 
-Json to_json(const LrCurve& curve, double valley, double steepest) {
+Json curve_json(const LrCurve& curve, double valley, double steepest) {
   Json points = Json::array();
   for (const auto& point : curve.points())
     points.push_back({{"lr", point.lr}, {"loss", point.loss}, {"smoothed", point.smoothed}});
@@ -100,7 +100,7 @@ int run_lr_find(const LrFindOptions& options, bool json) {
   if (!options.report.empty())
     write_page(options.report, spec.recipe.phases[options.phase - 1].name, curve, *valley, *steepest);
   if (json) {
-    print_json(to_json(curve, *valley, *steepest));
+    print_json(curve_json(curve, *valley, *steepest));
     return 0;
   }
   fmt::print("\n{}\n", plot(curve.points(), *valley, *steepest));

@@ -12,7 +12,7 @@
 namespace graft {
 namespace {
 
-constexpr int kSide = 8;
+constexpr int kImageSide = 8;
 
 class Cut : public testing::Test {
  protected:
@@ -34,7 +34,7 @@ class Cut : public testing::Test {
   }
 
   Backbone load(const std::string& body, FeaturesChoice choice = {}) {
-    return Backbone::load(file(body), {.image_size = kSide, .features = std::move(choice)});
+    return Backbone::load(file(body), {.image_size = kImageSide, .features = std::move(choice)});
   }
 
   std::string error_of(const std::string& body, FeaturesChoice choice = {}) {
@@ -46,7 +46,7 @@ class Cut : public testing::Test {
     return "";
   }
 
-  static at::Tensor images() { return torch::randn({4, 3, kSide, kSide}); }
+  static at::Tensor images() { return torch::randn({4, 3, kImageSide, kImageSide}); }
 
   /// Features of four images against their means, which every body here starts from.
   static void expect_means(Backbone& backbone) {
@@ -164,11 +164,11 @@ TEST_F(Cut, AModulesOutputCanBeNamed) {
   module.define(
       "def forward(self, x):\n    return torch.cumsum(torch.linear(self.body.forward(x), self.w, None), 1)\n");
   module.save((folder_ / "outer.pt").string());
-  Backbone backbone = Backbone::load(folder_ / "outer.pt", {.image_size = kSide, .features = {.path = "body"}});
+  Backbone backbone = Backbone::load(folder_ / "outer.pt", {.image_size = kImageSide, .features = {.path = "body"}});
   const at::Tensor x = images();
   EXPECT_TRUE(backbone.module().forward({x}).toTensor().equal(x.mean({2, 3}) * 2));
   try {
-    Backbone::load(folder_ / "outer.pt", {.image_size = kSide, .features = {.path = "bodi"}});
+    Backbone::load(folder_ / "outer.pt", {.image_size = kImageSide, .features = {.path = "bodi"}});
     FAIL() << "a module that is not there was found";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr("body"));
@@ -177,7 +177,7 @@ TEST_F(Cut, AModulesOutputCanBeNamed) {
 
 TEST_F(Cut, ForwardMayHaveOptionalArgumentsAndNoOthers) {
   const std::string body = "    return torch.linear(h, self.w, self.b)\n";
-  const BackboneOptions options{.image_size = kSide};
+  const BackboneOptions options{.image_size = kImageSide};
   EXPECT_EQ(
       Backbone::load(file(body, "x, scale : float = 1.0, mask : Optional[Tensor] = None"), options).num_features(), 3);
   EXPECT_THROW(Backbone::load(file(body, "x, scale : float"), options), Error);
@@ -191,7 +191,7 @@ TEST_F(Cut, HalfAndBfloat16FilesBecomeFloat) {
   for (const auto type : {at::kHalf, at::kBFloat16, at::kDouble}) {
     const auto path = file("    return torch.linear(h.to(self.w.dtype), self.w, self.b)\n", "x", type);
     Backbone backbone =
-        Backbone::load(path, {.image_size = kSide, .features = {.classifier = ClassifierChoice::kKeep}});
+        Backbone::load(path, {.image_size = kImageSide, .features = {.classifier = ClassifierChoice::kKeep}});
     EXPECT_EQ(backbone.module().forward({images()}).toTensor().scalar_type(), at::kFloat);
     EXPECT_THAT(backbone.notes(), testing::Contains(testing::HasSubstr("float32")));
   }
@@ -226,8 +226,8 @@ TEST_F(Cut, AListOfTheModulesOwnParametersIsMadeOfThem) {
       "def forward(self, x):\n    h = torch.mean(x, [2, 3])\n"
       "    return torch.linear(h, self.flat[0], self.flat[1]) + self.flat[2] * 2\n");
   module.save((folder_ / "net.pt").string());
-  Backbone backbone =
-      Backbone::load(folder_ / "net.pt", {.image_size = kSide, .features = {.classifier = ClassifierChoice::kKeep}});
+  Backbone backbone = Backbone::load(folder_ / "net.pt",
+                                     {.image_size = kImageSide, .features = {.classifier = ClassifierChoice::kKeep}});
   const std::map<std::string, at::Tensor> parameters(backbone.parameters().begin(), backbone.parameters().end());
   ASSERT_EQ(parameters.size(), 3U);
   for (const auto& [name, parameter] : parameters) parameter.set_requires_grad(true);

@@ -31,13 +31,13 @@ at::Tensor plain(const Backbone& backbone, std::size_t from, std::size_t to, con
   return FrozenEngine(backbone, from, to, {}, rows)(rows);
 }
 
-struct Case {
+struct EngineCase {
   std::string name, kind;
   int size;
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.name << " " << c.kind; }
+  friend void PrintTo(const EngineCase& c, std::ostream* out) { *out << c.name << " " << c.kind; }
 };
 
-class EngineKinds : public testing::TestWithParam<Case> {};
+class EngineKinds : public testing::TestWithParam<EngineCase> {};
 
 TEST_P(EngineKinds, AgreeWithThePlainOne) {
   const auto [name, kind, size] = GetParam();
@@ -55,10 +55,12 @@ TEST_P(EngineKinds, AgreeWithThePlainOne) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, EngineKinds,
-                         testing::Values(Case{"tiny_cnn", "scripted", 32}, Case{"tiny_cnn", "traced_frozen", 32},
-                                         Case{"resnet18", "scripted", 64}, Case{"mobilenet_v2", "traced", 64},
-                                         Case{"densenet121", "scripted_frozen", 64},
-                                         Case{"vit_tiny_patch16_224", "traced", 224}));
+                         testing::Values(EngineCase{"tiny_cnn", "scripted", 32},
+                                         EngineCase{"tiny_cnn", "traced_frozen", 32},
+                                         EngineCase{"resnet18", "scripted", 64},
+                                         EngineCase{"mobilenet_v2", "traced", 64},
+                                         EngineCase{"densenet121", "scripted_frozen", 64},
+                                         EngineCase{"vit_tiny_patch16_224", "traced", 224}));
 
 TEST(FrozenEngine, TakesAnyNumberOfRowsAndLeavesThemAsTheyAre) {
   const Backbone backbone = fixture("mobilenet_v2", "scripted", 64);

@@ -82,20 +82,20 @@ double distance(const at::Tensor& found, const at::Tensor& expected) {
 
 at::Tensor channels_last(const at::Tensor& maps) { return maps.contiguous(at::MemoryFormat::ChannelsLast); }
 
-struct Case {
+struct BatchNormCase {
   const char* name;
   const char* behind;  ///< in TorchScript, of y
   Activation activation;
 };
 
-const Case kCases[] = {
+const BatchNormCase kBatchNormCases[] = {
     {"None", "y", [](const at::Tensor& y) { return y; }},
     {"Relu", "torch.relu_(y)", [](const at::Tensor& y) { return at::relu(y); }},
     {"Relu6", "torch.relu6(y)", [](const at::Tensor& y) { return at::hardtanh(y, 0, 6); }},
     {"Hardtanh", "torch.hardtanh_(y, -0.5, 1.5)", [](const at::Tensor& y) { return at::hardtanh(y, -0.5, 1.5); }},
 };
 
-class FusedBatchNorm : public testing::TestWithParam<std::tuple<Case, bool, at::ScalarType, std::int64_t>> {};
+class FusedBatchNorm : public testing::TestWithParam<std::tuple<BatchNormCase, bool, at::ScalarType, std::int64_t>> {};
 
 TEST_P(FusedBatchNorm, AgreesWithLibTorchInDoublePrecision) {
   const auto& [what, training, type, channels] = GetParam();
@@ -119,7 +119,7 @@ TEST_P(FusedBatchNorm, AgreesWithLibTorchInDoublePrecision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, FusedBatchNorm,
-                         testing::Combine(testing::ValuesIn(kCases), testing::Bool(),
+                         testing::Combine(testing::ValuesIn(kBatchNormCases), testing::Bool(),
                                           testing::Values(at::kFloat, at::kBFloat16), testing::Values(1, 5, 64)),
                          [](const auto& test) {
                            return std::string(std::get<0>(test.param).name) +

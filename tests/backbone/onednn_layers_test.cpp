@@ -50,15 +50,15 @@ struct Net {
   std::shared_ptr<graph::Graph> graph;
 };
 
-struct Case {
+struct LayersCase {
   std::string body;
   std::vector<std::string> operators;  ///< that are left
-  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.body; }
+  friend void PrintTo(const LayersCase& c, std::ostream* out) { *out << c.body; }
 };
 
 const std::string kProgram = "onednn_program", kLinear = "_linear_pointwise";
 
-class OneDnnLayers : public testing::TestWithParam<Case> {};
+class OneDnnLayers : public testing::TestWithParam<LayersCase> {};
 
 TEST_P(OneDnnLayers, ComputeTheSame) {
   Net net(GetParam().body);
@@ -70,7 +70,7 @@ TEST_P(OneDnnLayers, ComputeTheSame) {
   EXPECT_LE((found - expected).abs().max().item<float>(), 2e-5 * expected.abs().max().item<float>());
 }
 
-Case after_convolution(const std::string& activation) {
+LayersCase after_convolution(const std::string& activation) {
   return {"y = torch.conv2d(x, self.c, self.b)\n    return " + activation, {kProgram}};
 }
 
@@ -87,86 +87,94 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Convolutions, OneDnnLayers,
-    testing::Values(Case{"return torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])", {kProgram}},
-                    Case{"return torch.conv2d(x, self.c, None, [1, 2], [2, 0], [2, 1])", {kProgram}},
-                    Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d.narrow(1, 0, 1), groups=8)",
-                         {kProgram}},
+    testing::Values(LayersCase{"return torch.conv2d(x, self.c, self.b, [2, 2], [1, 1])", {kProgram}},
+                    LayersCase{"return torch.conv2d(x, self.c, None, [1, 2], [2, 0], [2, 1])", {kProgram}},
+                    LayersCase{
+                        "y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d.narrow(1, 0, 1), groups=8)",
+                        {kProgram}},
                     // What is read twice cannot be overwritten by what follows.
-                    Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y) + y", {kProgram, "relu", "add"}},
+                    LayersCase{"y = torch.conv2d(x, self.c)\n    return torch.relu(y) + y", {kProgram, "relu", "add"}},
                     // One end alone is clamped.
-                    Case{"return torch.clamp(torch.conv2d(x, self.c), min=0.)", {kProgram, "clamp"}},
-                    Case{"return torch.conv2d(x, self.c, x.mean([0, 2, 3]).repeat([3])[:8])",
-                         {"mean", "repeat", "slice", "conv2d"}},
-                    Case{"return torch.conv_transpose2d(x, self.c.transpose(0, 1))", {"conv_transpose2d"}},
-                    Case{"return torch.conv1d(x.flatten(2), self.c.flatten(2))", {"flatten", "conv1d"}}));
+                    LayersCase{"return torch.clamp(torch.conv2d(x, self.c), min=0.)", {kProgram, "clamp"}},
+                    LayersCase{"return torch.conv2d(x, self.c, x.mean([0, 2, 3]).repeat([3])[:8])",
+                               {"mean", "repeat", "slice", "conv2d"}},
+                    LayersCase{"return torch.conv_transpose2d(x, self.c.transpose(0, 1))", {"conv_transpose2d"}},
+                    LayersCase{"return torch.conv1d(x.flatten(2), self.c.flatten(2))", {"flatten", "conv1d"}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Padding, OneDnnLayers,
-    testing::Values(
-        Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kProgram}},
-        Case{"return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), self.c, None, [2, 2])", {kProgram}},
-        Case{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 1), self.c)", {"constant_pad_nd", kProgram}},
-        Case{"return torch.conv2d(torch.constant_pad_nd(x, [-1, 1, 0, 0], 0), self.c)",
-             {"constant_pad_nd", kProgram}}));
+    testing::Values(LayersCase{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 0), self.c)", {kProgram}},
+                    LayersCase{"return torch.conv2d(torch.constant_pad_nd(x, [0, 1, 0, 1], 0), self.c, None, [2, 2])",
+                               {kProgram}},
+                    LayersCase{"return torch.conv2d(torch.constant_pad_nd(x, [1, 1, 1, 1], 1), self.c)",
+                               {"constant_pad_nd", kProgram}},
+                    LayersCase{"return torch.conv2d(torch.constant_pad_nd(x, [-1, 1, 0, 0], 0), self.c)",
+                               {"constant_pad_nd", kProgram}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Pools, OneDnnLayers,
-    testing::Values(Case{"return torch.max_pool2d(torch.conv2d(x, self.c), [3, 3], [2, 2], [1, 1])", {kProgram}},
-                    Case{"return torch.max_pool2d(x, 2)", {kProgram}},
-                    Case{"return torch.avg_pool2d(x, [3, 2], [2, 2], [1, 1])", {kProgram}},
-                    Case{"return torch.avg_pool2d(x, 3, 2, 1, count_include_pad=False)", {kProgram}},
+    testing::Values(LayersCase{"return torch.max_pool2d(torch.conv2d(x, self.c), [3, 3], [2, 2], [1, 1])", {kProgram}},
+                    LayersCase{"return torch.max_pool2d(x, 2)", {kProgram}},
+                    LayersCase{"return torch.avg_pool2d(x, [3, 2], [2, 2], [1, 1])", {kProgram}},
+                    LayersCase{"return torch.avg_pool2d(x, 3, 2, 1, count_include_pad=False)", {kProgram}},
                     // A window more than fits, with gaps, with a divisor of its own.
-                    Case{"return torch.max_pool2d(x, [3, 3], [2, 2], ceil_mode=True)", {"max_pool2d"}},
-                    Case{"return torch.max_pool2d(x, [3, 3], [2, 2], dilation=[2, 2])", {"max_pool2d"}},
-                    Case{"return torch.avg_pool2d(x, 2, divisor_override=3)", {"avg_pool2d"}}));
+                    LayersCase{"return torch.max_pool2d(x, [3, 3], [2, 2], ceil_mode=True)", {"max_pool2d"}},
+                    LayersCase{"return torch.max_pool2d(x, [3, 3], [2, 2], dilation=[2, 2])", {"max_pool2d"}},
+                    LayersCase{"return torch.avg_pool2d(x, 2, divisor_override=3)", {"avg_pool2d"}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Programs, OneDnnLayers,
     testing::Values(
         // What something else reads comes out, and layers on both sides of it are programs of their own.
-        Case{"y = torch.conv2d(x, self.c)\n    z = torch.conv2d(y, self.d)\n    return y.mean([1, 2, 3]) + z.mean([1, "
-             "2, 3])",
-             {kProgram, "mean", "mean", "add"}},
-        Case{"y = torch.sort(torch.conv2d(x, self.c))[0]\n    return torch.conv2d(y, self.d)",
-             {kProgram, "sort", kProgram}},
+        LayersCase{
+            "y = torch.conv2d(x, self.c)\n    z = torch.conv2d(y, self.d)\n    return y.mean([1, 2, 3]) + z.mean([1, "
+            "2, 3])",
+            {kProgram, "mean", "mean", "add"}},
+        LayersCase{"y = torch.sort(torch.conv2d(x, self.c))[0]\n    return torch.conv2d(y, self.d)",
+                   {kProgram, "sort", kProgram}},
         // Two programs of the same input are not taken for one.
-        Case{"y = torch.conv2d(x, self.c).sort()[0]\n    return y + torch.conv2d(x, self.c, self.b).sort()[0]",
-             {kProgram, "sort", kProgram, "sort", "add"}},
+        LayersCase{"y = torch.conv2d(x, self.c).sort()[0]\n    return y + torch.conv2d(x, self.c, self.b).sort()[0]",
+                   {kProgram, "sort", kProgram, "sort", "add"}},
         // Maps of other strides.
-        Case{"return torch.conv2d(x.transpose(2, 3), self.c)", {"transpose", kProgram}},
-        Case{
+        LayersCase{"return torch.conv2d(x.transpose(2, 3), self.c)", {"transpose", kProgram}},
+        LayersCase{
             "y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y.transpose(2, 3)",
             {kProgram, "transpose", kProgram}},
         // A residual block whose input is read twice, its sum once more.
-        Case{"y = torch.conv2d(x, self.c)\n    z = torch.relu(torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y)\n    "
-             "return torch.conv2d(z, self.d, None, [1, 1], [1, 1]) + z",
-             {kProgram}}));
+        LayersCase{
+            "y = torch.conv2d(x, self.c)\n    z = torch.relu(torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y)\n    "
+            "return torch.conv2d(z, self.d, None, [1, 1], [1, 1]) + z",
+            {kProgram}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Sums, OneDnnLayers,
     testing::Values(
-        Case{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y", {kProgram}},
-        Case{"y = torch.conv2d(x, self.c)\n    return torch.relu(y + torch.conv2d(y, self.d, None, [1, 1], [1, 1]))",
-             {kProgram}},
+        LayersCase{"y = torch.conv2d(x, self.c)\n    return torch.conv2d(y, self.d, None, [1, 1], [1, 1]) + y",
+                   {kProgram}},
+        LayersCase{
+            "y = torch.conv2d(x, self.c)\n    return torch.relu(y + torch.conv2d(y, self.d, None, [1, 1], [1, 1]))",
+            {kProgram}},
         // Each sum goes into one convolution.
-        Case{"return torch.relu_(torch.conv2d(x, self.c).add_(torch.conv2d(x, self.c, self.b)))", {kProgram}},
-        Case{"y = torch.conv2d(x, self.c)\n    return torch.add(torch.conv2d(y, self.d, None, [1, 1], [1, 1]), y, "
-             "alpha=2)",
-             {kProgram, "add"}},
+        LayersCase{"return torch.relu_(torch.conv2d(x, self.c).add_(torch.conv2d(x, self.c, self.b)))", {kProgram}},
+        LayersCase{
+            "y = torch.conv2d(x, self.c)\n    return torch.add(torch.conv2d(y, self.d, None, [1, 1], [1, 1]), y, "
+            "alpha=2)",
+            {kProgram, "add"}},
         // Broadcast, not summed number by number.
-        Case{"y = torch.conv2d(x, self.c)\n    return y + y.mean([2, 3], True)", {kProgram, "mean", "add"}},
-        Case{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kProgram, "add"}},
-        Case{"y = torch.conv2d(x, self.c)\n    return y + torch.ones([1, 8, 10, 10])", {kProgram, "add"}}));
+        LayersCase{"y = torch.conv2d(x, self.c)\n    return y + y.mean([2, 3], True)", {kProgram, "mean", "add"}},
+        LayersCase{"return torch.conv2d(x, self.c) + self.b.view([8, 1, 1])", {kProgram, "add"}},
+        LayersCase{"y = torch.conv2d(x, self.c)\n    return y + torch.ones([1, 8, 10, 10])", {kProgram, "add"}}));
 
 INSTANTIATE_TEST_SUITE_P(
     Linear, OneDnnLayers,
     testing::Values(
-        Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.gelu(torch.linear(y, self.l, self.b))",
-             {kProgram, "mean", kLinear}},
-        Case{"y = torch.conv2d(x, self.c).flatten(2).transpose(1, 2)\n    return torch.linear(y, self.l, self.b) + y",
-             {kProgram, "flatten", "transpose", kLinear}},
-        Case{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.relu(torch.linear(y, self.l) + y)",
-             {kProgram, "mean", kLinear, "relu"}}));
+        LayersCase{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.gelu(torch.linear(y, self.l, self.b))",
+                   {kProgram, "mean", kLinear}},
+        LayersCase{
+            "y = torch.conv2d(x, self.c).flatten(2).transpose(1, 2)\n    return torch.linear(y, self.l, self.b) + y",
+            {kProgram, "flatten", "transpose", kLinear}},
+        LayersCase{"y = torch.conv2d(x, self.c).mean([2, 3])\n    return torch.relu(torch.linear(y, self.l) + y)",
+                   {kProgram, "mean", kLinear, "relu"}}));
 
 // Not every processor has a way for such sides: the padding may stay, the result is the same.
 TEST(OneDnnLayers, PaddingOfFourDifferentSidesComputesTheSame) {

@@ -43,7 +43,9 @@ TEST(Pooling, IsTimmsAndThePapers) {
 
 TEST(Pooling, ABackboneGivesAsManyFeaturesAsItsPooling) {
   const auto load = [](const std::string& network, const PoolSpec& pool) {
-    return Backbone::load(test::FixtureBackbone{network, "scripted"}.file(), {.image_size = 32, .pool = pool});
+    BackboneOptions options{.image_size = 32};
+    options.pool = pool;
+    return Backbone::load(test::FixtureBackbone{network, "scripted"}.file(), options);
   };
   for (const auto& name : pool_names()) {
     const std::int64_t width = name == "catavgmax" ? 64 : 32;

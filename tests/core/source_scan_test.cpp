@@ -9,13 +9,13 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string found(const std::string& text) {
+std::string found_in_source(const std::string& text) {
   const auto refusal = scan_sources({{"code/__torch__/net.py", text}});
   return refusal ? refusal->found : "";
 }
 
 std::string in_forward(const std::string& line) {
-  return found(
+  return found_in_source(
       "class Net(Module):\n  __parameters__ = [\"w\", ]\n  training : bool\n  w : Tensor\n  def forward(self: " +
       std::string("__torch__.net.Net,\n    x: Tensor,\n    y: Optional[int]=None) -> Tensor:\n    ") + line +
       "\n    return x\n");
@@ -47,12 +47,13 @@ TEST(ScanSources, NamesQuantisedAndOptimisedFilesFirst) {
 
 TEST(ScanSources, RefusesWhatWouldRunWhileLoading) {
   EXPECT_THAT(
-      found("class N(Module):\n  def __setstate__(self: __torch__.net.N, s: int) -> NoneType:\n    return None\n"),
+      found_in_source(
+          "class N(Module):\n  def __setstate__(self: __torch__.net.N, s: int) -> NoneType:\n    return None\n"),
       HasSubstr("__setstate__"));
-  EXPECT_THAT(found("def f(x: int=torch.len([1])) -> int:\n  return x\n"), HasSubstr("default"));
-  EXPECT_THAT(found("def f(x: int=g()) -> int:\n  return x\n"), HasSubstr("default"));
-  EXPECT_THAT(found("class N(NamedTuple):\n  a : int = g()\n"), HasSubstr("default"));
-  EXPECT_EQ(found("def f(x: List[int]=annotate(List[int], [])) -> int:\n  return 0\n"), "");
+  EXPECT_THAT(found_in_source("def f(x: int=torch.len([1])) -> int:\n  return x\n"), HasSubstr("default"));
+  EXPECT_THAT(found_in_source("def f(x: int=g()) -> int:\n  return x\n"), HasSubstr("default"));
+  EXPECT_THAT(found_in_source("class N(NamedTuple):\n  a : int = g()\n"), HasSubstr("default"));
+  EXPECT_EQ(found_in_source("def f(x: List[int]=annotate(List[int], [])) -> int:\n  return 0\n"), "");
 }
 
 TEST(ScanSources, StopsAtItsLimits) {
@@ -81,7 +82,7 @@ TEST(ScanSources, RefusesValuesThatDouble) {
   for (int i = 0; i < 100; ++i) pairs += "\n    a, b = b, a";
   EXPECT_EQ(in_forward(pairs), "");
   EXPECT_THAT(in_forward("a = [(i, i) for i in [x]]"), HasSubstr("comprehension"));
-  EXPECT_THAT(found("def f(x: Tensor):\n  return x\n"), HasSubstr("returns"));
+  EXPECT_THAT(found_in_source("def f(x: Tensor):\n  return x\n"), HasSubstr("returns"));
 }
 
 TEST(CallDepth, AddsWhatNeedsEachOther) {

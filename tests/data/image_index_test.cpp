@@ -21,16 +21,16 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 /// Older than what an index trusts: no test makes them.
-const fs::path kTestData = fs::path(GRAFT_SOURCE_DIR) / "tests/data";
-const fs::path kPhoto = kTestData / "photos/glass/glass104.jpg";
-const fs::path kBroken = kTestData / "formats/empty.jpg";
+const fs::path kOldFolder = fs::path(GRAFT_SOURCE_DIR) / "tests/data";
+const fs::path kPhoto = kOldFolder / "photos/glass/glass104.jpg";
+const fs::path kBroken = kOldFolder / "formats/empty.jpg";
 
 Digest photos_hash() { return Digest::parse(sha256_file(kPhoto)).value(); }
 
 class ImageIndexTest : public testing::Test {
  protected:
   ImageIndex open() {
-    return {folder_ / "indexes", kTestData, [this](const std::string& text) { said_.push_back(text); }};
+    return {folder_ / "indexes", kOldFolder, [this](const std::string& text) { said_.push_back(text); }};
   }
   fs::path file() const { return list_image_indexes(folder_ / "indexes").at(0).file; }
 
@@ -153,7 +153,7 @@ TEST_F(ImageIndexTest, AFolderThatCannotBeWrittenCostsTheIndexAlone) {
 }
 
 TEST_F(ImageIndexTest, WhatIsNoLongerThereIsForgottenAndWhatIsTwiceIsKeptOnce) {
-  const fs::path other = kTestData / "photos/paper";
+  const fs::path other = kOldFolder / "photos/paper";
   const fs::path photo = fs::directory_iterator(other)->path();
   keep({kPhoto, photo, kPhoto});
   EXPECT_EQ(list_image_indexes(folder_ / "indexes").at(0).images, 2U);
@@ -174,9 +174,9 @@ TEST_F(ImageIndexTest, ADataSetIsLoadedTheSameFromIt) {
   const DatasetOptions options{.workers = 2, .image_indexes = folder_ / "indexes", .on_message = [&](const auto& text) {
                                  said.push_back(text);
                                }};
-  const Dataset first = load_dataset(kTestData / "photos", options);
+  const Dataset first = load_dataset(kOldFolder / "photos", options);
   EXPECT_THAT(said, IsEmpty());
-  const Dataset second = load_dataset(kTestData / "photos", options);
+  const Dataset second = load_dataset(kOldFolder / "photos", options);
   EXPECT_THAT(said, ElementsAre(HasSubstr("24 of 24 unchanged")));
   ASSERT_EQ(first.samples.size(), second.samples.size());
   for (std::size_t i = 0; i < first.samples.size(); ++i) {

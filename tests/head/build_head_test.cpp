@@ -10,25 +10,20 @@
 #include <set>
 
 #include "graft/head/activation.h"
+#include "head/head_spec.h"
 #include "support/parity.h"
 #include "support/temporary_folder.h"
 
 namespace graft {
 namespace {
 
+using test::head_spec;
 using test::ParityFixture;
 using test::relative_error;
 using torch::jit::Module;
 
-HeadSpec spec_of(const Json& value) {
-  std::vector<Problem> problems;
-  HeadSpec spec = read_head_spec(value, "head", problems);
-  if (!problems.empty()) throw Error(std::move(problems));
-  return spec;
-}
-
 HeadSpec full_spec() {
-  return spec_of(Json::parse(R"([{"batch_norm": {}}, {"dropout": 0.5}, {"linear": 16, "init": "orthogonal"},
+  return head_spec(Json::parse(R"([{"batch_norm": {}}, {"dropout": 0.5}, {"linear": 16, "init": "orthogonal"},
       {"activation": "prelu"}, {"batch_norm": {}}, {"dropout": 0.25}, {"linear": "classes"}])"));
 }
 
@@ -40,8 +35,8 @@ std::map<std::string, at::Tensor> tensors_of(const Module& module) {
 }
 
 TEST(BuildHead, OutputsWithOneWeightDifferByTheirThresholds) {
-  Module head =
-      build_head(spec_of(Json::parse(R"([{"linear": 6}, {"linear": "classes"}])")), 4, {3, true}, 1, {10, 30, 40, 20});
+  Module head = build_head(head_spec(Json::parse(R"([{"linear": 6}, {"linear": "classes"}])")), 4, {3, true}, 1,
+                           {10, 30, 40, 20});
   const auto tensors = tensors_of(head);
   EXPECT_EQ(tensors.at("linear_1.weight").sizes(), (std::vector<std::int64_t>{1, 6}));
   EXPECT_EQ(tensors.at("linear_0.weight").sizes(), (std::vector<std::int64_t>{6, 4}));
@@ -73,7 +68,7 @@ TEST(BuildHead, ParametersAndBuffersHaveTheNamesShapesAndTypesOfTorch) {
 
 TEST(BuildHead, TrainsAndEvaluatesAsItsTwinInTorch) {
   const ParityFixture reference("head/layers.pt");
-  Module head = build_head(spec_of(reference.json("head")), 11, 3, 1);
+  Module head = build_head(head_spec(reference.json("head")), 11, 3, 1);
   for (const auto& item : head.named_parameters()) {
     torch::NoGradGuard no_grad;
     item.value.copy_(reference.at("initial/" + item.name));
@@ -103,7 +98,7 @@ TEST(BuildHead, TrainsAndEvaluatesAsItsTwinInTorch) {
 
 /// Of one layer, in front of the identity.
 Module head_of(const Json& layer, std::int64_t in, std::int64_t out) {
-  Module head = build_head(spec_of(Json::array({layer, {{"linear", "classes"}, {"bias", false}}})), in, out, 1);
+  Module head = build_head(head_spec(Json::array({layer, {{"linear", "classes"}, {"bias", false}}})), in, out, 1);
   const torch::NoGradGuard no_grad;
   head.attr("linear_1").toModule().attr("weight").toTensor().copy_(torch::eye(out));
   return head;
@@ -129,7 +124,8 @@ TEST(BuildHead, EveryActivationIsTorchs) {
 }
 
 TEST(BuildHead, AnActivationThatJoinsNumbersNeedsAMultiple) {
-  const HeadSpec maxout = spec_of(Json::parse(R"([{"activation": {"maxout": {"pieces": 4}}}, {"linear": "classes"}])"));
+  const HeadSpec maxout =
+      head_spec(Json::parse(R"([{"activation": {"maxout": {"pieces": 4}}}, {"linear": "classes"}])"));
   EXPECT_EQ(build_head(maxout, 8, 3, 1).attr("linear_1").toModule().attr("weight").toTensor().size(1), 2);
   try {
     build_head(maxout, 6, 3, 1);
@@ -164,7 +160,7 @@ TEST(BuildHead, AlphaDropoutKeepsMeanAndDeviation) {
 
 TEST(BuildHead, ABiasStartsFromANumberOrFromTheClassesParts) {
   const auto bias_of = [](const char* layer, const std::vector<std::int64_t>& counts) {
-    const Module head = build_head(spec_of(Json::array({Json::parse(layer)})), 4, 3, 1, counts);
+    const Module head = build_head(head_spec(Json::array({Json::parse(layer)})), 4, 3, 1, counts);
     return head.attr("linear_0").toModule().attr("bias").toTensor();
   };
   EXPECT_TRUE(bias_of(R"({"linear": "classes", "bias": 0.125})", {}).equal(torch::full({3}, 0.125)));
@@ -232,7 +228,7 @@ TEST(BuildHead, TheSeedDecidesEveryBit) {
 }
 
 TEST(BuildHead, OneLinearLayerOfOneValueWorks) {
-  Module head = build_head(spec_of(Json::parse(R"([{"linear": "classes"}])")), 1, 1, 0);
+  Module head = build_head(head_spec(Json::parse(R"([{"linear": "classes"}])")), 1, 1, 0);
   EXPECT_EQ(head.forward({torch::ones({3, 1})}).toTensor().sizes(), (std::vector<std::int64_t>{3, 1}));
 }
 

@@ -25,7 +25,7 @@ Filled filled(const InitSpec& spec, std::int64_t out, std::int64_t in, std::uint
   return layer;
 }
 
-InitSpec spec_of(const Json& value) {
+InitSpec init_spec_of(const Json& value) {
   return value.is_string() ? InitSpec{value} : InitSpec{value.begin().key(), *value.begin()};
 }
 
@@ -33,7 +33,7 @@ TEST(InitializeLinear, DrawsAsTorch) {
   const ParityFixture reference("head/inits.pt");
   std::set<std::string> seen;
   for (const auto& name : reference.cases("spec")) {
-    const InitSpec spec = spec_of(reference.json(name + "/spec"));
+    const InitSpec spec = init_spec_of(reference.json(name + "/spec"));
     seen.insert(spec.name);
     const at::Tensor expected = reference.at(name + "/weight");
     const auto seed = static_cast<std::uint64_t>(reference.at(name + "/seed").item<std::int64_t>());

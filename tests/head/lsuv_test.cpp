@@ -6,20 +6,15 @@
 #include <torch/utils.h>
 
 #include "graft/head/build_head.h"
+#include "head/head_spec.h"
 #include "support/parity.h"
 
 namespace graft {
 namespace {
 
+using test::head_spec;
 using test::ParityFixture;
 using test::relative_error;
-
-HeadSpec spec_of(const Json& json) {
-  std::vector<Problem> problems;
-  HeadSpec spec = read_head_spec(json, "head", problems);
-  if (!problems.empty()) throw Error(std::move(problems));
-  return spec;
-}
 
 at::Tensor weight_of(const torch::jit::Module& head, const std::string& layer) {
   return head.attr(layer).toModule().attr("weight").toTensor();
@@ -27,7 +22,7 @@ at::Tensor weight_of(const torch::jit::Module& head, const std::string& layer) {
 
 TEST(Lsuv, ScalesEachLayerAsTheFormula) {
   const ParityFixture reference("head/lsuv.pt");
-  const HeadSpec spec = spec_of(reference.json("head"));
+  const HeadSpec spec = head_spec(reference.json("head"));
   const at::Tensor features = reference.at("features");
   torch::jit::Module head = build_head(spec, features.size(1), 3, 1);
   ASSERT_TRUE(starts_from_data(spec));
@@ -48,7 +43,7 @@ TEST(Lsuv, ScalesEachLayerAsTheFormula) {
 }
 
 TEST(Lsuv, StartsTheSameWhateverTheWeightsAre) {
-  const HeadSpec spec = spec_of(Json::parse(R"([{"linear": 8, "init": "lsuv"}, {"activation": "relu"},
+  const HeadSpec spec = head_spec(Json::parse(R"([{"linear": 8, "init": "lsuv"}, {"activation": "relu"},
       {"dropout": 0.5}, {"linear": "classes", "bias": 2, "init": {"lsuv": {"tol": 1e-6}}}])"));
   const at::Tensor features = at::rand({20, 5}) * 3;
   torch::jit::Module head = build_head(spec, 5, 3, 7);
@@ -67,12 +62,12 @@ TEST(Lsuv, StartsTheSameWhateverTheWeightsAre) {
 }
 
 TEST(Lsuv, FeaturesWithoutVarianceScaleNothing) {
-  const HeadSpec spec = spec_of(Json::parse(R"([{"linear": "classes", "init": "lsuv"}])"));
+  const HeadSpec spec = head_spec(Json::parse(R"([{"linear": "classes", "init": "lsuv"}])"));
   torch::jit::Module head = build_head(spec, 5, 3, 7);
   const at::Tensor before = weight_of(head, "linear_0").clone();
   scale_to_unit_variance(head, spec, at::zeros({4, 5}));
   EXPECT_TRUE(weight_of(head, "linear_0").equal(before));
-  EXPECT_FALSE(starts_from_data(spec_of(Json::parse(R"([{"linear": "classes"}])"))));
+  EXPECT_FALSE(starts_from_data(head_spec(Json::parse(R"([{"linear": "classes"}])"))));
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 
 namespace graft::test {
 
+inline const InputSpec kInput{.size = 64, .crop = 1};
+
 inline Augmentation read_augmentation(const std::string& text, const InputSpec& input, std::vector<Problem>& problems) {
   const Json json = parse_json(text, "augment");
   return Augmentation::read(JsonReader(json, "augment", problems), input);

@@ -17,7 +17,7 @@ using test::difference;
 using test::image_fixture;
 
 /// JPEG and lossy WebP leave a decoder some freedom in rounding; everything else is exact.
-int tolerance(const std::string& name) { return name.ends_with(".jpg") || name == "rgb.webp" ? 1 : 0; }
+int decoder_tolerance(const std::string& name) { return name.ends_with(".jpg") || name == "rgb.webp" ? 1 : 0; }
 
 TEST(DecodeImage, AgreesWithPillowOnEveryKindOfFile) {
   const test::ParityFixture expected("image/decoded.pt");
@@ -29,7 +29,7 @@ TEST(DecodeImage, AgreesWithPillowOnEveryKindOfFile) {
     EXPECT_TRUE(decoded.is_contiguous()) << name;
     EXPECT_EQ(decoded.sizes(), pixels.sizes()) << name;
     const auto apart = difference(decoded, pixels);
-    EXPECT_LE(apart.largest, tolerance(name)) << name << ": " << apart.part << " of the values differ";
+    EXPECT_LE(apart.largest, decoder_tolerance(name)) << name << ": " << apart.part << " of the values differ";
   }
 }
 

@@ -13,9 +13,8 @@ namespace {
 
 using test::alone;
 using test::apply;
+using test::kInput;
 using test::read_augmentation;
-
-const InputSpec kInput{.size = 64, .crop = 1};
 
 TEST(RandomCrop, CutsTheImageThatIsResizedAsForEvaluation) {
   const InputSpec input{.size = 32, .crop = 0.8};

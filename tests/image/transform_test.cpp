@@ -17,10 +17,9 @@ namespace {
 
 using test::alone;
 using test::apply;
+using test::kInput;
 using test::read_augmentation;
 using testing::HasSubstr;
-
-const InputSpec kInput{.size = 64, .crop = 1};
 
 /// Every transform once, and what it breaks.
 struct Known {

@@ -12,7 +12,7 @@ using test::ParityFixture;
 using test::relative_error;
 using testing::HasSubstr;
 
-ClipSpec read(const std::string& text, std::vector<Problem>& problems) {
+ClipSpec clip_of(const std::string& text, std::vector<Problem>& problems) {
   return read_clip_spec(Json::parse(text), "clip", problems);
 }
 
@@ -23,7 +23,7 @@ TEST(Clip, IsTorchsAndTimms) {
   EXPECT_GE(cases.size(), 9U);
   for (const auto& name : cases) {
     std::vector<Problem> problems;
-    const ClipSpec spec = read(reference.json(name + "/clip").dump(), problems);
+    const ClipSpec spec = clip_of(reference.json(name + "/clip").dump(), problems);
     ASSERT_TRUE(problems.empty());
     std::vector<ParameterGroup> groups(2);
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -56,7 +56,7 @@ TEST(Clip, ParametersWithoutAGradientAreLeftAlone) {
 TEST(ClipSpec, WhatIsWrittenReadsBackTheSame) {
   std::vector<Problem> problems;
   for (const char* text : {R"("none")", R"({"norm":1.5})", R"({"value":0.5})", R"({"adaptive":0.01})"})
-    EXPECT_EQ(to_json(read(text, problems)).dump(), text);
+    EXPECT_EQ(to_json(clip_of(text, problems)).dump(), text);
   EXPECT_EQ(to_json(ClipSpec{}).dump(), R"("none")");
   EXPECT_TRUE(problems.empty());
 }
@@ -64,7 +64,7 @@ TEST(ClipSpec, WhatIsWrittenReadsBackTheSame) {
 TEST(ClipSpec, EveryMistakeIsNamed) {
   const auto problem = [](const char* text) {
     std::vector<Problem> problems;
-    EXPECT_EQ(read(text, problems).name, "none") << text;
+    EXPECT_EQ(clip_of(text, problems).name, "none") << text;
     return problems.size() == 1 ? problems[0] : Problem{"not one problem", text, "", ""};
   };
   for (const char* text : {"1.0", R"("norm")", "{}", R"({"norm": 1, "value": 1})", "null", "[]"})

@@ -7,15 +7,15 @@ namespace {
 
 using testing::HasSubstr;
 
-OptimizerSpec read(const std::string& text, std::vector<Problem>& problems) {
+OptimizerSpec optimizer_of(const std::string& text, std::vector<Problem>& problems) {
   return read_optimizer_spec(Json::parse(text), "optimizer", problems);
 }
 
 TEST(OptimizerSpec, DefaultsAreTorchs) {
   std::vector<Problem> problems;
-  EXPECT_EQ(to_json(read(R"("sgd")", problems)).dump(),
+  EXPECT_EQ(to_json(optimizer_of(R"("sgd")", problems)).dump(),
             R"({"sgd":{"lr":0.001,"momentum":0.0,"dampening":0.0,"weight_decay":0.0,"nesterov":false}})");
-  EXPECT_EQ(to_json(read(R"({"adamw": {}})", problems)).dump(),
+  EXPECT_EQ(to_json(optimizer_of(R"({"adamw": {}})", problems)).dump(),
             R"({"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.01,"amsgrad":false}})");
   for (const char* text :
        {R"({"adam":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"amsgrad":false}})",
@@ -38,8 +38,8 @@ TEST(OptimizerSpec, DefaultsAreTorchs) {
         R"("C":1.0,"tolerance_inner":1e-06,"lambda":0.01,"nu":10.0}})",
         R"({"lookahead":{"k":6,"alpha":0.5,"optimizer":{"adamw":{"lr":0.001,"betas":[0.9,0.999],"eps":1e-08,)"
         R"("weight_decay":0.01,"amsgrad":false}}}})"})
-    EXPECT_EQ(to_json(read(Json(Json::parse(text).begin().key()).dump(), problems)).dump(), text);
-  EXPECT_EQ(to_json(OptimizerSpec{}), to_json(read(R"("adamw")", problems)));
+    EXPECT_EQ(to_json(optimizer_of(Json(Json::parse(text).begin().key()).dump(), problems)).dump(), text);
+  EXPECT_EQ(to_json(OptimizerSpec{}), to_json(optimizer_of(R"("adamw")", problems)));
   EXPECT_EQ(OptimizerSpec{}.lr(), 1e-3);
   EXPECT_TRUE(problems.empty());
 }
@@ -49,15 +49,15 @@ TEST(OptimizerSpec, WhatIsWrittenReadsBackTheSame) {
   for (const char* text : {R"({"sgd": {"lr": 0.3, "momentum": 0.7, "nesterov": true, "weight_decay": 1e-5}})",
                            R"({"adamw": {"lr": 2, "betas": [0, 0.5], "eps": 1e-3, "amsgrad": true}})",
                            R"({"lookahead": {"alpha": 1, "optimizer": {"rmsprop": {"centered": true}}}})"}) {
-    const Json written = to_json(read(text, problems));
-    EXPECT_EQ(to_json(read(written.dump(), problems)), written);
+    const Json written = to_json(optimizer_of(text, problems));
+    EXPECT_EQ(to_json(optimizer_of(written.dump(), problems)), written);
   }
   EXPECT_TRUE(problems.empty());
 }
 
 TEST(OptimizerSpec, EveryMistakeIsNamed) {
   std::vector<Problem> problems;
-  read(R"({"sgd": {"lr": 0, "momentun": 0.9, "nesterov": true}})", problems);
+  optimizer_of(R"({"sgd": {"lr": 0, "momentun": 0.9, "nesterov": true}})", problems);
   ASSERT_EQ(problems.size(), 3U);
   EXPECT_EQ(problems[0].subject, "optimizer.sgd.lr");
   EXPECT_EQ(problems[1].subject, "optimizer.sgd.nesterov");
@@ -66,7 +66,7 @@ TEST(OptimizerSpec, EveryMistakeIsNamed) {
 
 TEST(OptimizerSpec, AnUnknownNameLeavesAUsableDefault) {
   std::vector<Problem> problems;
-  EXPECT_EQ(read(R"({"ademw": {"lr": 1}})", problems).lr(), 1e-3);
+  EXPECT_EQ(optimizer_of(R"({"ademw": {"lr": 1}})", problems).lr(), 1e-3);
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(problems[0].hint, HasSubstr("adamw"));
 }
@@ -74,7 +74,7 @@ TEST(OptimizerSpec, AnUnknownNameLeavesAUsableDefault) {
 TEST(OptimizerSpec, LimitsAreExact) {
   const auto accepts = [](const std::string& text) {
     std::vector<Problem> problems;
-    read(text, problems);
+    optimizer_of(text, problems);
     return problems.empty();
   };
   for (const char* good :
@@ -121,14 +121,14 @@ TEST(OptimizerSpec, LimitsAreExact) {
 TEST(OptimizerSpec, SamHoldsAnotherAndNothingHoldsSam) {
   std::vector<Problem> problems;
   const auto spec =
-      read(R"({"sam": {"optimizer": {"lookahead": {"optimizer": {"adagrad": {"lr": 0.25}}}}}})", problems);
+      optimizer_of(R"({"sam": {"optimizer": {"lookahead": {"optimizer": {"adagrad": {"lr": 0.25}}}}}})", problems);
   EXPECT_EQ(spec.lr(), 0.25);
   EXPECT_FALSE(spec.has_momentum());
   EXPECT_TRUE(problems.empty());
   for (const char* bad : {R"({"sam": {"optimizer": "sam"}})", R"({"sam": {"optimizer": "lbfgs"}})",
                           R"({"lookahead": {"optimizer": "sam"}})"}) {
     problems.clear();
-    const auto name = read(bad, problems).name;
+    const auto name = optimizer_of(bad, problems).name;
     ASSERT_EQ(problems.size(), 1U) << bad;
     EXPECT_EQ(problems[0].subject, "optimizer." + name + ".optimizer");
   }
@@ -136,20 +136,20 @@ TEST(OptimizerSpec, SamHoldsAnotherAndNothingHoldsSam) {
 
 TEST(OptimizerSpec, LookaheadHoldsAnother) {
   std::vector<Problem> problems;
-  EXPECT_EQ(read(R"({"lookahead": {"optimizer": {"sgd": {"lr": 0.25}}}})", problems).lr(), 0.25);
+  EXPECT_EQ(optimizer_of(R"({"lookahead": {"optimizer": {"sgd": {"lr": 0.25}}}})", problems).lr(), 0.25);
   EXPECT_TRUE(problems.empty());
-  read(R"({"lookahead": {"optimizer": {"sgd": {"lr": -1}}}})", problems);
+  optimizer_of(R"({"lookahead": {"optimizer": {"sgd": {"lr": -1}}}})", problems);
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_EQ(problems[0].subject, "optimizer.lookahead.optimizer.sgd.lr");
-  read(R"({"lookahead": {"optimizer": {"lookahead": {}}}})", problems);
+  optimizer_of(R"({"lookahead": {"optimizer": {"lookahead": {}}}})", problems);
   ASSERT_EQ(problems.size(), 2U);
   EXPECT_EQ(problems[1].subject, "optimizer.lookahead.optimizer");
 }
 
 TEST(OptimizerSpec, ThoseOfAllImagesAtOnceTakeNoSteps) {
   std::vector<Problem> problems;
-  EXPECT_TRUE(read(R"({"lbfgs": {"C": "cv"}})", problems).full_batch());
-  EXPECT_EQ(to_json(read(R"({"lbfgs": {"max_iter": 100}})", problems))["lbfgs"]["max_eval"], 125);
+  EXPECT_TRUE(optimizer_of(R"({"lbfgs": {"C": "cv"}})", problems).full_batch());
+  EXPECT_EQ(to_json(optimizer_of(R"({"lbfgs": {"max_iter": 100}})", problems))["lbfgs"]["max_eval"], 125);
   for (const char* name : {"newton_cg", "gauss_newton", "levenberg_marquardt"}) {
     EXPECT_TRUE(OptimizerSpec{name}.full_batch()) << name;
     EXPECT_EQ(OptimizerSpec{name}.lr(), 1) << name;
@@ -162,7 +162,7 @@ TEST(OptimizerSpec, ThoseOfAllImagesAtOnceTakeNoSteps) {
                           R"({"levenberg_marquardt": {"lambda": 0}})", R"({"sam": {"optimizer": "newton_cg"}})",
                           R"({"lbfgs": {"line_search_fn": "armijo"}})", R"({"lookahead": {"optimizer": "lbfgs"}})"}) {
     problems.clear();
-    read(bad, problems);
+    optimizer_of(bad, problems);
     EXPECT_EQ(problems.size(), 1U) << bad;
   }
 }

@@ -12,13 +12,13 @@ namespace {
 using test::ParityFixture;
 using testing::HasSubstr;
 
-ScheduleSpec read(const std::string& text, std::vector<Problem>& problems) {
+ScheduleSpec schedule_of(const std::string& text, std::vector<Problem>& problems) {
   return read_schedule_spec(Json::parse(text), "schedule", problems);
 }
 
-ScheduleSpec spec_of(const std::string& text) {
+ScheduleSpec schedule_spec_of(const std::string& text) {
   std::vector<Problem> problems;
-  ScheduleSpec spec = read(text, problems);
+  ScheduleSpec spec = schedule_of(text, problems);
   if (!problems.empty()) throw Error(std::move(problems));
   return spec;
 }
@@ -30,7 +30,7 @@ TEST(Schedule, EveryStepIsTorchs) {
   EXPECT_GE(cases.size(), 49U);
   for (const auto& name : cases) {
     const auto plan = reference.at(name + "/plan");
-    const ScheduleSpec spec = spec_of(reference.json(name + "/schedule").dump());
+    const ScheduleSpec spec = schedule_spec_of(reference.json(name + "/schedule").dump());
     StepPlan steps{plan[0].item<std::int64_t>(), plan[1].item<std::int64_t>()};
     if (reference.has(name + "/measured")) {
       const at::Tensor values = reference.at(name + "/measured").contiguous();
@@ -56,7 +56,7 @@ TEST(Schedule, BeyondTheEndTheLastStepHolds) {
         R"({"multi_step": {"milestones": [1, 3]}})", R"({"exponential": {"gamma": 0.9}})", R"("polynomial")",
         R"({"cosine_warm_restarts": {"T_0": 1, "T_mult": 2}})", R"("warmup_stable_decay")", R"("reduce_on_plateau")",
         R"({"cyclic": {"base_lr": 0.01, "step_size_up": 1}})"}) {
-    const auto schedule = make_schedule(spec_of(text), 0.1, {.epochs = 3, .steps_per_epoch = 7});
+    const auto schedule = make_schedule(schedule_spec_of(text), 0.1, {.epochs = 3, .steps_per_epoch = 7});
     const StepSettings last = schedule(20);
     for (const std::int64_t beyond : {21LL, 22LL, 1'000'000'000'000LL}) {
       EXPECT_EQ(schedule(beyond).lr, last.lr) << text;
@@ -77,7 +77,7 @@ TEST(Schedule, PlansOfOneAndTwoStepsHaveFiniteRates) {
                              R"({"warmup_stable_decay": {"decay": "linear", "decay_fraction": 1}})",
                              R"({"cyclic": {"base_lr": 0.01, "step_size_up": 1}})",
                              R"({"cyclic": {"base_lr": 0.01, "step_size_up": 0.01}})"}) {
-      const auto schedule = make_schedule(spec_of(text), 0.1, {.epochs = 1, .steps_per_epoch = steps});
+      const auto schedule = make_schedule(schedule_spec_of(text), 0.1, {.epochs = 1, .steps_per_epoch = steps});
       for (std::int64_t step = 0; step < steps; ++step) {
         EXPECT_GT(schedule(step).lr, 0) << text << ", " << step << " of " << steps;
         EXPECT_LE(schedule(step).lr, 0.1) << text << ", " << step << " of " << steps;
@@ -87,8 +87,8 @@ TEST(Schedule, PlansOfOneAndTwoStepsHaveFiniteRates) {
 
 TEST(Schedule, ARiseOfNoLengthStartsAtThePeak) {
   // PyTorch divides by zero where pct_start times the steps is exactly one.
-  const auto schedule =
-      make_schedule(spec_of(R"({"one_cycle": {"pct_start": 0.25}})"), 0.1, {.epochs = 1, .steps_per_epoch = 4});
+  const auto schedule = make_schedule(schedule_spec_of(R"({"one_cycle": {"pct_start": 0.25}})"), 0.1,
+                                      {.epochs = 1, .steps_per_epoch = 4});
   EXPECT_EQ(schedule(0).lr, 0.1);
   EXPECT_EQ(schedule(0).momentum, 0.85);
   EXPECT_LT(schedule(1).lr, 0.1);
@@ -96,11 +96,11 @@ TEST(Schedule, ARiseOfNoLengthStartsAtThePeak) {
 
 TEST(Schedule, WarmUpFillsAtMostThePlan) {
   const StepPlan plan{.epochs = 2, .steps_per_epoch = 10};
-  const auto all = make_schedule(spec_of(R"({"cosine": {"warmup_epochs": 2, "warmup_start": 0.5}})"), 1, plan);
+  const auto all = make_schedule(schedule_spec_of(R"({"cosine": {"warmup_epochs": 2, "warmup_start": 0.5}})"), 1, plan);
   EXPECT_EQ(all(0).lr, 0.5);
   EXPECT_NEAR(all(19).lr, 0.5 + 0.5 * 0.95, 1e-12);
   try {
-    make_schedule(spec_of(R"({"cosine": {"warmup_epochs": 2.1}})"), 1, plan);
+    make_schedule(schedule_spec_of(R"({"cosine": {"warmup_epochs": 2.1}})"), 1, plan);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("warmup_epochs"));
@@ -110,11 +110,11 @@ TEST(Schedule, WarmUpFillsAtMostThePlan) {
 
 TEST(Schedule, ACycleRisesToTheOptimizersRate) {
   const StepPlan plan{.epochs = 2, .steps_per_epoch = 10};
-  const auto spec = spec_of(R"({"cyclic": {"base_lr": 0.1, "step_size_up": 1}})");
+  const auto spec = schedule_spec_of(R"({"cyclic": {"base_lr": 0.1, "step_size_up": 1}})");
   EXPECT_EQ(make_schedule(spec, 0.1, plan)(5).lr, 0.1);
   EXPECT_EQ(make_schedule(spec, 0.5, plan)(10).lr, 0.5);
   EXPECT_TRUE(spec.cycles_momentum());
-  EXPECT_FALSE(spec_of(R"("cosine")").cycles_momentum());
+  EXPECT_FALSE(schedule_spec_of(R"("cosine")").cycles_momentum());
   try {
     make_schedule(spec, 0.09, plan);
     FAIL() << "accepted";
@@ -125,7 +125,7 @@ TEST(Schedule, ACycleRisesToTheOptimizersRate) {
 }
 
 TEST(Schedule, APlateauIsKnownByWhatWasMeasuredBefore) {
-  const auto spec = spec_of(R"({"reduce_on_plateau": {"patience": 0, "factor": 0.5}})");
+  const auto spec = schedule_spec_of(R"({"reduce_on_plateau": {"patience": 0, "factor": 0.5}})");
   const std::vector<double> values{0.5, 0.5, 0.5, 0.9};
   const StepPlan whole{.epochs = 5, .steps_per_epoch = 2, .measured = {values, true}};
   for (std::size_t known = 0; known <= values.size(); ++known) {
@@ -135,7 +135,7 @@ TEST(Schedule, APlateauIsKnownByWhatWasMeasuredBefore) {
   }
   EXPECT_EQ(make_schedule(spec, 1, whole)(9).lr, 0.25);
   try {
-    make_schedule(spec_of(R"({"reduce_on_plateau": {"min_lr": 0.2}})"), 0.1, whole);
+    make_schedule(schedule_spec_of(R"({"reduce_on_plateau": {"min_lr": 0.2}})"), 0.1, whole);
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("min_lr"));
@@ -152,27 +152,27 @@ TEST(ScheduleSpec, WhatIsWrittenReadsBackTheSame) {
         R"({"warmup_stable_decay": {"decay": "cosine", "eta_min": 0.5}})",
         R"({"reduce_on_plateau": {"threshold_mode": "abs", "cooldown": 2, "min_lr": 0.5}})",
         R"({"cyclic": {"base_lr": 0.1, "step_size_up": 2, "mode": "exp_range", "gamma": 0.5}})"}) {
-    const Json written = to_json(spec_of(text));
-    EXPECT_EQ(to_json(spec_of(written.dump())), written) << text;
+    const Json written = to_json(schedule_spec_of(text));
+    EXPECT_EQ(to_json(schedule_spec_of(written.dump())), written) << text;
   }
   EXPECT_EQ(to_json(ScheduleSpec{}).dump(), R"({"constant":{"warmup_epochs":0.0,"warmup_start":0.01}})");
-  EXPECT_EQ(to_json(spec_of(R"("one_cycle")")).dump(),
+  EXPECT_EQ(to_json(schedule_spec_of(R"("one_cycle")")).dump(),
             R"({"one_cycle":{"pct_start":0.3,"div_factor":25.0,"final_div_factor":10000.0,"anneal":"cos",)"
             R"("cycle_momentum":true,"base_momentum":0.85,"max_momentum":0.95,"three_phase":false}})");
-  EXPECT_EQ(to_json(spec_of(R"({"cyclic": {"base_lr": 0.1, "step_size_up": 2}})")).dump(),
+  EXPECT_EQ(to_json(schedule_spec_of(R"({"cyclic": {"base_lr": 0.1, "step_size_up": 2}})")).dump(),
             R"({"cyclic":{"base_lr":0.1,"step_size_up":2.0,"step_size_down":2.0,"mode":"triangular","gamma":1.0,)"
             R"("cycle_momentum":true,"base_momentum":0.8,"max_momentum":0.9}})");
-  EXPECT_EQ(to_json(spec_of(R"("reduce_on_plateau")")).dump(),
+  EXPECT_EQ(to_json(schedule_spec_of(R"("reduce_on_plateau")")).dump(),
             R"({"reduce_on_plateau":{"factor":0.1,"patience":10,"threshold":0.0001,"threshold_mode":"rel",)"
             R"("cooldown":0,"min_lr":0.0,"eps":1e-08}})");
-  EXPECT_EQ(to_json(spec_of(R"({"cosine_warm_restarts": {"T_0": 2}})")).dump(),
+  EXPECT_EQ(to_json(schedule_spec_of(R"({"cosine_warm_restarts": {"T_0": 2}})")).dump(),
             R"({"cosine_warm_restarts":{"T_0":2,"T_mult":1,"eta_min":0.0,"warmup_epochs":0.0,"warmup_start":0.01}})");
 }
 
 TEST(ScheduleSpec, LimitsAreExact) {
   const auto accepts = [](const std::string& text) {
     std::vector<Problem> problems;
-    read(text, problems);
+    schedule_of(text, problems);
     return problems.empty();
   };
   for (const char* good : {R"({"step": {"step_size": 1}})", R"({"constant": {"warmup_start": 1}})",
@@ -232,7 +232,7 @@ TEST(ScheduleSpec, LimitsAreExact) {
 
 TEST(ScheduleSpec, AnUnknownNameIsAnsweredWithTheNearest) {
   std::vector<Problem> problems;
-  EXPECT_EQ(read(R"({"onecycle": {}})", problems).name, "constant");
+  EXPECT_EQ(schedule_of(R"({"onecycle": {}})", problems).name, "constant");
   ASSERT_EQ(problems.size(), 1U);
   EXPECT_THAT(problems[0].hint, HasSubstr("one_cycle"));
 }

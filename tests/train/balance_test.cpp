@@ -12,7 +12,7 @@ namespace {
 using test::ParityFixture;
 using test::relative_error;
 
-BalanceSpec read(const Json& value, std::vector<Problem>& problems) {
+BalanceSpec balance_of(const Json& value, std::vector<Problem>& problems) {
   return read_balance_spec(value, "balance", problems);
 }
 
@@ -22,7 +22,7 @@ TEST(Balance, WeighsClassesAsScikitLearnAndThePaper) {
   const auto* begin = counts.const_data_ptr<std::int64_t>();
   for (const auto& name : reference.cases("spec")) {
     std::vector<Problem> problems;
-    const BalanceSpec spec = read(reference.json(name + "/spec"), problems);
+    const BalanceSpec spec = balance_of(reference.json(name + "/spec"), problems);
     const at::Tensor weights = class_weights(spec, {begin, begin + counts.numel()});
     EXPECT_LT(test::noted("balance", spec.name, relative_error(weights, reference.at(name + "/weights"))), 1e-12);
   }
@@ -67,13 +67,13 @@ TEST(Balance, AnEpochDrawsWhatItsClassesCount) {
 TEST(BalanceSpec, ReadsAndWritesNamesWithOptions) {
   std::vector<Problem> problems;
   for (const auto& name : balance_names()) {
-    const Json written = to_json(read(name, problems));
-    EXPECT_EQ(to_json(read(written, problems)), written);
+    const Json written = to_json(balance_of(name, problems));
+    EXPECT_EQ(to_json(balance_of(written, problems)), written);
   }
-  EXPECT_EQ(to_json(read("effective", problems)).dump(), R"({"effective":{"beta":0.999}})");
+  EXPECT_EQ(to_json(balance_of("effective", problems)).dump(), R"({"effective":{"beta":0.999}})");
   EXPECT_TRUE(problems.empty());
-  read(Json::parse(R"({"effective": {"beta": 1}})"), problems);
-  read("samplr", problems);
+  balance_of(Json::parse(R"({"effective": {"beta": 1}})"), problems);
+  balance_of("samplr", problems);
   EXPECT_EQ(problems.size(), 2U);
 }
 

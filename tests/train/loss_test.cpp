@@ -13,7 +13,7 @@ namespace {
 using test::ParityFixture;
 using test::relative_error;
 
-LossSpec read(const Json& value, std::vector<Problem>& problems) { return read_loss_spec(value, "loss", problems); }
+LossSpec loss_of(const Json& value, std::vector<Problem>& problems) { return read_loss_spec(value, "loss", problems); }
 
 TEST(Loss, ValuesAndGradientsAreTheReferences) {
   const ParityFixture reference("train/losses.pt");
@@ -24,7 +24,7 @@ TEST(Loss, ValuesAndGradientsAreTheReferences) {
   std::set<std::string> seen;
   for (const auto& name : cases) {
     std::vector<Problem> problems;
-    const LossSpec spec = read(reference.json(name + "/spec"), problems);
+    const LossSpec spec = loss_of(reference.json(name + "/spec"), problems);
     EXPECT_TRUE(problems.empty());
     seen.insert(spec.name);
     const Loss loss = make_loss(spec, {begin, begin + counts.numel()}, counts.sum().item<std::int64_t>());
@@ -59,7 +59,7 @@ TEST(Loss, ACertainAnswerHasNoSlopeAndAHopelessOneAFiniteSlope) {
                            R"({"poly1": {"epsilon": 1}})", R"("cross_entropy")"}) {
     std::vector<Problem> problems;
     at::Tensor x = logits.clone().set_requires_grad(true);
-    const at::Tensor value = make_loss(read(Json::parse(spec), problems))(x, at::tensor({0, 1}, at::kLong), {});
+    const at::Tensor value = make_loss(loss_of(Json::parse(spec), problems))(x, at::tensor({0, 1}, at::kLong), {});
     value.backward();
     EXPECT_GT(value.item<double>(), 99) << spec;
     EXPECT_TRUE(x.grad()[0].equal(at::zeros({2}))) << spec;
@@ -70,25 +70,25 @@ TEST(Loss, ACertainAnswerHasNoSlopeAndAHopelessOneAFiniteSlope) {
 TEST(LossSpec, WhatIsWrittenReadsBackTheSame) {
   std::vector<Problem> problems;
   EXPECT_EQ(to_json(LossSpec{}).dump(), R"({"cross_entropy":{"label_smoothing":0.0}})");
-  const Json written = to_json(read(Json::parse(R"({"cross_entropy": {"label_smoothing": 0.25}})"), problems));
-  EXPECT_EQ(to_json(read(written, problems)), written);
-  EXPECT_EQ(to_json(read("cross_entropy", problems)), to_json(LossSpec{}));
-  EXPECT_EQ(to_json(read("focal", problems)).dump(), R"({"focal":{"gamma":2.0}})");
-  EXPECT_EQ(to_json(read("poly1", problems)).dump(), R"({"poly1":{"epsilon":1.0}})");
-  EXPECT_EQ(to_json(read("asymmetric", problems)).dump(),
+  const Json written = to_json(loss_of(Json::parse(R"({"cross_entropy": {"label_smoothing": 0.25}})"), problems));
+  EXPECT_EQ(to_json(loss_of(written, problems)), written);
+  EXPECT_EQ(to_json(loss_of("cross_entropy", problems)), to_json(LossSpec{}));
+  EXPECT_EQ(to_json(loss_of("focal", problems)).dump(), R"({"focal":{"gamma":2.0}})");
+  EXPECT_EQ(to_json(loss_of("poly1", problems)).dump(), R"({"poly1":{"epsilon":1.0}})");
+  EXPECT_EQ(to_json(loss_of("asymmetric", problems)).dump(),
             R"({"asymmetric":{"gamma_pos":1.0,"gamma_neg":4.0,"eps":0.1}})");
-  EXPECT_EQ(to_json(read("ldam", problems)).dump(), R"({"ldam":{"max_m":0.5,"s":30.0}})");
-  EXPECT_EQ(to_json(read("logit_adjusted", problems)).dump(), R"({"logit_adjusted":{"tau":1.0}})");
-  EXPECT_EQ(to_json(read("bce", problems)).dump(), R"({"bce":{"pos_weight":1.0}})");
-  EXPECT_EQ(to_json(read("asymmetric_multi_label", problems)).dump(),
+  EXPECT_EQ(to_json(loss_of("ldam", problems)).dump(), R"({"ldam":{"max_m":0.5,"s":30.0}})");
+  EXPECT_EQ(to_json(loss_of("logit_adjusted", problems)).dump(), R"({"logit_adjusted":{"tau":1.0}})");
+  EXPECT_EQ(to_json(loss_of("bce", problems)).dump(), R"({"bce":{"pos_weight":1.0}})");
+  EXPECT_EQ(to_json(loss_of("asymmetric_multi_label", problems)).dump(),
             R"({"asymmetric_multi_label":{"gamma_neg":4.0,"gamma_pos":1.0,"clip":0.05,"eps":1e-08}})");
-  EXPECT_EQ(to_json(read("huber", problems)).dump(), R"({"huber":{"delta":1.0}})");
-  EXPECT_EQ(to_json(read("smooth_l1", problems)).dump(), R"({"smooth_l1":{"beta":1.0}})");
+  EXPECT_EQ(to_json(loss_of("huber", problems)).dump(), R"({"huber":{"delta":1.0}})");
+  EXPECT_EQ(to_json(loss_of("smooth_l1", problems)).dump(), R"({"smooth_l1":{"beta":1.0}})");
   const Json balanced = Json::parse(R"({"bce": {"pos_weight": "balanced"}})");
-  EXPECT_EQ(to_json(read(balanced, problems)), balanced);
-  read(Json::parse(R"({"smooth_l1": {"beta": 0}})"), problems);
-  read(Json::parse(R"({"focal": {"gamma": 0}})"), problems);
-  read(Json::parse(R"({"poly1": {"epsilon": -1}})"), problems);
+  EXPECT_EQ(to_json(loss_of(balanced, problems)), balanced);
+  loss_of(Json::parse(R"({"smooth_l1": {"beta": 0}})"), problems);
+  loss_of(Json::parse(R"({"focal": {"gamma": 0}})"), problems);
+  loss_of(Json::parse(R"({"poly1": {"epsilon": -1}})"), problems);
   EXPECT_TRUE(problems.empty());
 }
 
@@ -115,7 +115,7 @@ TEST(LossSpec, MistakesAreNamed) {
                           R"({"smooth_l1": {"beta": -1}})",
                           R"({"coral": {"gamma": 1}})"}) {
     std::vector<Problem> problems;
-    read(Json::parse(bad), problems);
+    loss_of(Json::parse(bad), problems);
     EXPECT_EQ(problems.size(), 1U) << bad;
   }
 }

@@ -14,7 +14,7 @@ namespace {
 using test::ParityFixture;
 using test::relative_error;
 
-MixSpec read(const Json& value, std::vector<Problem>& problems) { return read_mix_spec(value, "data.mix", problems); }
+MixSpec mix_of(const Json& value, std::vector<Problem>& problems) { return read_mix_spec(value, "data.mix", problems); }
 
 TEST(Mix, ImagesAndLossAreTorchvisionsDrawByDraw) {
   const ParityFixture reference("train/mix.pt");
@@ -26,7 +26,7 @@ TEST(Mix, ImagesAndLossAreTorchvisionsDrawByDraw) {
   std::set<std::string> seen;
   for (const auto& name : reference.cases("spec")) {
     std::vector<Problem> problems;
-    const MixSpec spec = read(reference.json(name + "/spec"), problems);
+    const MixSpec spec = mix_of(reference.json(name + "/spec"), problems);
     for (std::uint64_t seed = 0; seed < 8; ++seed) {
       const std::string place = name + "/" + std::to_string(seed);
       const BatchMix mix = draw_mix(spec, seed, 12);
@@ -73,16 +73,16 @@ TEST(Mix, EveryStepDrawsItsOwn) {
 TEST(MixSpec, WhatIsWrittenReadsBackTheSameAndMistakesAreNamed) {
   std::vector<Problem> problems;
   for (const auto& name : mix_names()) {
-    const Json written = to_json(read(name, problems));
-    EXPECT_EQ(to_json(read(written, problems)), written);
+    const Json written = to_json(mix_of(name, problems));
+    EXPECT_EQ(to_json(mix_of(written, problems)), written);
   }
-  EXPECT_EQ(to_json(read("mixup", problems)).dump(), R"({"mixup":{"alpha":1.0,"prob":1.0,"on":"images"}})");
+  EXPECT_EQ(to_json(mix_of("mixup", problems)).dump(), R"({"mixup":{"alpha":1.0,"prob":1.0,"on":"images"}})");
   EXPECT_TRUE(problems.empty());
   for (const char* bad : {R"({"mixup": {"alpha": 0}})", R"({"mixup": {"prob": 1.1}})", R"({"mixup": {"on": "logits"}})",
                           R"({"cutmix": {"on": "activations"}})", R"({"mixup_cutmix": {"alpha": 1}})",
                           R"({"mixup_cutmix": {"switch_prob": -0.1}})", R"("mixupp")"}) {
     problems.clear();
-    read(Json::parse(bad), problems);
+    mix_of(Json::parse(bad), problems);
     EXPECT_EQ(problems.size(), 1U) << bad;
   }
 }

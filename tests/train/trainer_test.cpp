@@ -36,7 +36,7 @@ using test::two_phases;
 using testing::HasSubstr;
 
 /// A short run on small photos.
-Json small_recipe(const std::string& backbone = "tiny_cnn", int size = 32) {
+Json short_recipe(const std::string& backbone = "tiny_cnn", int size = 32) {
   Json json = test::small_recipe("probe", backbone, size);
   json["phases"][0]["epochs"] = 3;
   return json;
@@ -44,20 +44,20 @@ Json small_recipe(const std::string& backbone = "tiny_cnn", int size = 32) {
 
 TEST(Trainer, LeavesACompleteRun) {
   test::TemporaryFolder folder;
-  const RunResult result = train(small_recipe(), folder / "run");
+  const RunResult result = train(short_recipe(), folder / "run");
   EXPECT_TRUE(result.finished);
   for (const char* file : {"recipe.json", "metrics.json", "history.jsonl", "model.pt", "checkpoint/last.pt",
                            "checkpoint/best.pt", "split.csv", "skipped.csv", "predictions.csv", "log.txt"})
     EXPECT_TRUE(std::filesystem::exists(folder / "run" / file)) << file;
   for (const auto& check : verify_artifact(folder / "run/model.pt")) EXPECT_TRUE(check.passed) << check.name;
   EXPECT_EQ(read_json_file(folder / "run/metrics.json"), result.metrics);
-  EXPECT_THROW(train(small_recipe(), folder / "run"), Error);
+  EXPECT_THROW(train(short_recipe(), folder / "run"), Error);
   EXPECT_THROW(Trainer::resume(folder / "run"), Error);
 }
 
 TEST(Trainer, FiguresOfTheDataAreThoseOfItsPixelsAndWrittenAsNumbers) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["input"]["mean"] = recipe["input"]["std"] = "data";
   recipe["phases"][0]["epochs"] = 1;
   EXPECT_EQ(to_json(read_recipe(recipe, ""), "")["input"]["std"], "data");
@@ -81,7 +81,7 @@ TEST(Trainer, FiguresOfTheDataAreThoseOfItsPixelsAndWrittenAsNumbers) {
 
 TEST(Trainer, AWhiteningOfColorsIsWrittenAsNumbers) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["input"]["whiten"] = "zca";
   recipe["phases"][0]["epochs"] = 1;
   EXPECT_EQ(to_json(read_recipe(recipe, ""), "")["input"]["whiten"], "zca");
@@ -94,7 +94,7 @@ TEST(Trainer, AWhiteningOfColorsIsWrittenAsNumbers) {
 
 TEST(Trainer, ATinySetOverfits) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["phases"] = Json::parse(R"([{"epochs": 60, "train": ["*"], "batch_norm": "update",
                                       "optimizer": {"adamw": {"lr": 0.005}}, "schedule": {"one_cycle": {}}}])");
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
@@ -107,7 +107,7 @@ TEST(Trainer, ATinySetOverfits) {
 
 TEST(Trainer, KeptAndStreamedActivationsTrainTheSame) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["cache"]["activations"] = "memory";
   train(recipe, folder / "kept");
   recipe["cache"]["activations"] = "off";
@@ -117,7 +117,7 @@ TEST(Trainer, KeptAndStreamedActivationsTrainTheSame) {
 
 TEST(Trainer, ImagesAreMixedOnTheirWayAsTheyAreWhereTheyCross) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["phases"] = Json::parse(R"([{"epochs": 1, "train": ["*"], "optimizer": {"adamw": {"lr": 0.005}}}])");
   train(recipe, folder / "unmixed");
   recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations"}})");
@@ -278,7 +278,7 @@ TEST(Trainer, LookaheadIsResumedBitIdentical) {
 }
 
 TEST(Trainer, ARateThatGoesByTheMetricIsResumedBitIdentical) {
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["stop"]["metric"] = "weighted_f1";
   recipe["phases"][0]["optimizer"] = Json::parse(R"({"adamw": {"lr": 0.01}})");
   // Nothing is ever better by so much: from the third epoch on the rate is halved.
@@ -337,7 +337,7 @@ TEST(Trainer, SamIsResumedBitIdentical) {
 
 TEST(Trainer, APenaltyIsAddedToTheLossOfAStep) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
   const auto weight_of = [&](const std::string& name, const char* phase) {
     recipe["phases"] = Json::array({Json::parse(phase)});
@@ -357,7 +357,7 @@ TEST(Trainer, WhatIsHeldToItsPretrainedWeightsIsResumedBitIdentical) {
 }
 
 Json linear_probe() {
-  Json json = small_recipe();
+  Json json = short_recipe();
   lay_over(json, preset_recipe("linear"));
   return json;
 }
@@ -433,7 +433,7 @@ TEST(Trainer, AMeanOfEpochsHasItsOwnStatisticsAndIsResumedBitIdentical) {
 
 TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["phases"][0]["optimizer"] = Json::parse(R"({"sgd": {"lr": 1.0}})");  // later epochs are worse than the first
   recipe["phases"][0]["epochs"] = 8;
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");
@@ -449,7 +449,7 @@ TEST(Trainer, TheLastPhaseEndsInItsLastEpoch) {
 
 TEST(Trainer, APhaseClipsItsGradients) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["phases"] = Json::parse(R"([{"optimizer": {"sgd": {"lr": 0.1}}, "clip": {"norm": 1e-9}}])");
   recipe["head"] = Json::parse(R"([{"linear": "classes", "init": "zeros"}])");
   train(recipe, folder / "run");
@@ -463,7 +463,7 @@ TEST(Trainer, APhaseClipsItsGradients) {
 
 TEST(Trainer, AccumulatedGradientsAreThoseOfTheBigBatch) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["head"] = Json::parse(R"([{"linear": "classes"}])");  // batch statistics are of each part
   recipe["data"]["balance"] = "loss";
   recipe["data"]["mix"] = Json::parse(R"({"mixup": {"on": "activations", "prob": 0.5}})");  // partners in other parts
@@ -520,7 +520,7 @@ TEST(Trainer, WatchingARunChangesNothing) {
 
 TEST(Trainer, ALossThatIsNoNumberNamesStepParametersAndCheckpoint) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe();
+  Json recipe = short_recipe();
   recipe["phases"] = Json::parse(R"([{"optimizer": {"sgd": {"lr": 1e39}}, "epochs": 2}])");
   try {
     train(recipe, folder / "run");
@@ -540,7 +540,7 @@ TEST(Trainer, ALossThatIsNoNumberNamesStepParametersAndCheckpoint) {
 
 TEST(Trainer, RefusesWhatCannotTrainBeforeItMakesAFolder) {
   test::TemporaryFolder folder;
-  const auto reason = [&](const char* assignment, Json recipe = small_recipe()) {
+  const auto reason = [&](const char* assignment, Json recipe = short_recipe()) {
     set_key(recipe, assignment);
     try {
       train(recipe, folder / "run");
@@ -560,12 +560,12 @@ TEST(Trainer, RefusesWhatCannotTrainBeforeItMakesAFolder) {
 
 TEST(Trainer, ABackboneWithoutClassifierTrainsOnItsPooledMap) {
   test::TemporaryFolder folder;
-  EXPECT_TRUE(train(small_recipe("tiny_headless"), folder / "run").finished);
+  EXPECT_TRUE(train(short_recipe("tiny_headless"), folder / "run").finished);
 }
 
 TEST(Trainer, ThePowerOfAGeneralisedMeanIsLearnedAndExported) {
   test::TemporaryFolder folder;
-  Json recipe = small_recipe("tiny_headless");
+  Json recipe = short_recipe("tiny_headless");
   recipe["backbone"]["pool"] = "gem";
   recipe["phases"][0]["train"] = {"head", "gem_p"};
   train(recipe, folder / "run");
@@ -575,7 +575,7 @@ TEST(Trainer, ThePowerOfAGeneralisedMeanIsLearnedAndExported) {
 
 TEST(Trainer, AnArtifactIsABackboneToo) {
   test::TemporaryFolder folder;
-  train(small_recipe(), folder / "first");
+  train(short_recipe(), folder / "first");
   Json recipe = two_phases();
   recipe["backbone"]["file"] = (folder / "first/model.pt").string();
   recipe["phases"].erase(0);
@@ -589,7 +589,7 @@ TEST(Trainer, AnArtifactIsABackboneToo) {
 
 TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {
   test::TemporaryFolder folder;
-  train(small_recipe(), folder / "run");
+  train(short_recipe(), folder / "run");
   const auto predictor = Predictor::load(folder / "run/model.pt");
   const auto photo =
       test::photos() / "glass" / std::filesystem::directory_iterator(test::photos() / "glass")->path().filename();
@@ -604,7 +604,7 @@ TEST(Predictor, AnswersTheSameForPathBytesAndPixels) {
 TEST(Predictor, AnswersAsTheFileItself) {
   for (const char* backbone : {"tiny_cnn", "mobilenet_v2", "densenet121"}) {
     test::TemporaryFolder folder;
-    Json recipe = small_recipe(backbone, 64);
+    Json recipe = short_recipe(backbone, 64);
     recipe["phases"][0]["epochs"] = 1;
     train(recipe, folder / "run");
     const auto predictor = Predictor::load(folder / "run/model.pt");

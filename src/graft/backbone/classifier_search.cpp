@@ -93,7 +93,7 @@ const OperatorSet kBody{"aten::batch_norm",
 const OperatorSet kAroundWeight{"aten::to", "aten::t", "aten::transpose", "aten::contiguous", "aten::type_as"};
 const OperatorSet kTransposes{"aten::t", "aten::transpose"};
 /// How items come into a list or dict after it was made; the last input is the item.
-const OperatorSet kInsertions{"aten::append", "aten::_set_item"};
+const OperatorSet kListWrites{"aten::append", "aten::_set_item"};
 
 constexpr LinearForm kLinearForms[] = {
     {"aten::linear", 0, 1, 0, false}, {"aten::addmm", 1, 2, 1, false}, {"aten::matmul", 0, 1, 1, false},
@@ -122,7 +122,7 @@ std::vector<Value*> container_items(const Node* node) {
   for (std::size_t i = 0; i < node->inputs().size(); ++i)
     if (!is_dict || i % 2 == 1) items.push_back(const_cast<Value*>(node->inputs()[i]));
   for (const auto& use : node->output()->uses())
-    if (is_one_of(use.user, kInsertions) && use.offset == 0)
+    if (is_one_of(use.user, kListWrites) && use.offset == 0)
       items.push_back(use.user->input(use.user->inputs().size() - 1));
   return items;
 }

@@ -100,7 +100,7 @@ at::Tensor batch_norm(const at::Tensor& maps, const BatchNorm& norm) {
   return norm.limits == Limits{} ? normalised : at::hardtanh(normalised, norm.limits.low, norm.limits.high);
 }
 
-[[maybe_unused]] const torch::jit::RegisterOperators kOperators({torch::jit::Operator(
+[[maybe_unused]] const torch::jit::RegisterOperators kBatchNormOperator({torch::jit::Operator(
     "graft::batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
     "bool training, float momentum, float eps, bool cudnn_enabled, float low, float high) -> Tensor",
     [](torch::jit::Stack& stack) {

@@ -9,6 +9,8 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "graft/core/names.h"
+
 namespace graft {
 namespace {
 
@@ -128,10 +130,6 @@ std::string class_name(const torch::jit::Module& module) {
   return name.substr(0, name.find("___torch_mangle"));
 }
 
-bool within(const std::string& path, const std::string& module) {
-  return module.empty() || path == module || path.starts_with(module + ".");
-}
-
 }  // namespace
 
 std::vector<Layer> list_layers(const Backbone& backbone) {
@@ -146,9 +144,9 @@ std::vector<Layer> list_layers(const Backbone& backbone) {
     if (const auto shape = measured.shapes.find(layer.path); shape != measured.shapes.end())
       layer.shape = shape->second;
     for (const auto& [scope, multiply_adds] : measured.multiply_adds)
-      if (within(scope, layer.path)) layer.multiply_adds += multiply_adds;
+      if (is_within(scope, layer.path)) layer.multiply_adds += multiply_adds;
     for (const auto& [name, parameter] : backbone.parameters()) {
-      if (!within(name, layer.path)) continue;
+      if (!is_within(name, layer.path)) continue;
       layer.all_parameters += parameter.numel();
       if (graph::parent_path(name) != layer.path) continue;
       layer.parameters += parameter.numel();

@@ -61,7 +61,7 @@ torch::jit::Operation refuse(const Node* node) {
 
 /// Programs are said to have side effects: LibTorch merges nodes without them that are equal, and cannot compare
 /// programs.
-[[maybe_unused]] const torch::jit::RegisterOperators kOperators(
+[[maybe_unused]] const torch::jit::RegisterOperators kProgramOperator(
     {std::optional(torch::jit::Operator(kProgram, run_program, c10::AliasAnalysisKind::CONSERVATIVE)),
      std::optional(torch::jit::Operator(kLayer, refuse, c10::AliasAnalysisKind::PURE_FUNCTION))});
 

@@ -12,29 +12,29 @@ using graph::Graph;
 using graph::Value;
 
 /// What a pooling is written into.
-struct Place {
+struct PoolingPlace {
   Graph& graph;
   torch::jit::Module& self;
   std::vector<std::int64_t> over;
 };
 
-Value* average(const Place& place, Value* features) {
+Value* average(const PoolingPlace& place, Value* features) {
   return place.graph.insert(c10::aten::mean, {features, place.over, false});
 }
 
-Value* largest(const Place& place, Value* features) {
+Value* largest(const PoolingPlace& place, Value* features) {
   return place.graph.insert(c10::aten::amax, {features, place.over, false});
 }
 
-Value* avg(const Place& place, Value* features, const Json&) { return average(place, features); }
-Value* max(const Place& place, Value* features, const Json&) { return largest(place, features); }
+Value* avg(const PoolingPlace& place, Value* features, const Json&) { return average(place, features); }
+Value* max(const PoolingPlace& place, Value* features, const Json&) { return largest(place, features); }
 
-Value* avgmax(const Place& place, Value* features, const Json&) {
+Value* avgmax(const PoolingPlace& place, Value* features, const Json&) {
   Value* sum = place.graph.insert(c10::aten::add, {average(place, features), largest(place, features)});
   return place.graph.insert(c10::aten::mul, {sum, 0.5});
 }
 
-Value* catavgmax(const Place& place, Value* features, const Json&) {
+Value* catavgmax(const PoolingPlace& place, Value* features, const Json&) {
   const std::vector<Value*> both{average(place, features), largest(place, features)};
   Value* list = place.graph.insertNode(place.graph.createList(c10::TensorType::get(), both))->output();
   return place.graph.insert(c10::aten::cat, {list, 1});
@@ -46,7 +46,7 @@ Json gem_options(JsonReader& reader) {
 }
 
 /// (mean of x^p)^(1/p), x at least eps (Radenovic et al. 2019).
-Value* gem(const Place& place, Value* features, const Json& options) {
+Value* gem(const PoolingPlace& place, Value* features, const Json& options) {
   std::string name = "gem_p";
   while (place.self.hasattr(name)) name += "_";
   place.self.register_parameter(name, torch::full({1}, options.at("p").get<double>()), /*is_buffer=*/false);
@@ -58,7 +58,7 @@ Value* gem(const Place& place, Value* features, const Json& options) {
 
 struct Row {
   std::string name;
-  Value* (*pool)(const Place& place, Value* features, const Json& options);
+  Value* (*pool)(const PoolingPlace& place, Value* features, const Json& options);
   Json (*read_options)(JsonReader& reader) = no_options;
   std::int64_t vectors = 1;
 };

@@ -42,7 +42,7 @@ at::Tensor drop_out(const at::Tensor& x, double p, bool training) {
   return x * mask;
 }
 
-[[maybe_unused]] const torch::jit::RegisterOperators kOperators({torch::jit::Operator(
+[[maybe_unused]] const torch::jit::RegisterOperators kDropoutOperator({torch::jit::Operator(
     "graft::dropout(Tensor x, float p, bool train) -> Tensor",
     [](torch::jit::Stack& stack) {
       const at::Tensor left =

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "graft/core/names.h"
+
 namespace graft::graph {
 namespace {
 
@@ -11,10 +13,6 @@ struct Unit {
   std::string path;
   std::size_t start = 0;
 };
-
-bool within(const std::string& path, const std::string& module) {
-  return module.empty() || path == module || path.starts_with(module + ".");
-}
 
 class StageFinder {
  public:
@@ -64,7 +62,7 @@ class StageFinder {
     std::set<std::string> seen;
     const std::size_t skip = parent.empty() ? 0 : parent.size() + 1;
     for (std::size_t i = 0; i < scopes_.size(); ++i) {
-      if (scopes_[i].size() <= skip || !within(scopes_[i], parent)) continue;
+      if (scopes_[i].size() <= skip || !is_within(scopes_[i], parent)) continue;
       const std::string child = scopes_[i].substr(0, scopes_[i].find('.', skip));
       if (seen.insert(child).second && has_matrix(child)) found.push_back({child, i});
     }

@@ -41,7 +41,7 @@ Archive open(const std::filesystem::path& path, const std::string& subject) {
 }
 
 /// A name as it may stand in an error: no control characters, not too long.
-std::string shown(const std::string& name) {
+std::string shown_name(const std::string& name) {
   std::string text = name.substr(0, 80);
   for (auto& letter : text)
     if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) letter = '?';
@@ -52,7 +52,7 @@ void check_name(const std::string& name, const std::string& subject) {
   const bool leads_out = name.starts_with('/') || name.find('\\') != std::string::npos ||
                          ("/" + name + "/").find("/../") != std::string::npos;
   if (leads_out || name.find('\0') != std::string::npos)
-    throw_hostile(subject, "holds a record named " + shown(name) + ", a path that leads out of the archive");
+    throw_hostile(subject, "holds a record named " + shown_name(name) + ", a path that leads out of the archive");
 }
 
 /// Records that LibTorch unpacks before it looks at anything else.
@@ -63,9 +63,9 @@ bool is_small(const std::string& name) {
 void check_size(const std::string& name, const ArchiveRecord& record, const std::string& subject) {
   if (is_small(name) && record.size > kMaxSmallRecord)
     throw_hostile(subject,
-                  "says that its record " + shown(name) + " is " + std::to_string(record.size) + " bytes long");
+                  "says that its record " + shown_name(name) + " is " + std::to_string(record.size) + " bytes long");
   if (record.compressed && (name.starts_with("data/") || name.starts_with("constants/")))
-    throw_hostile(subject, "was packed anew: its tensors (" + shown(name) + ") are compressed");
+    throw_hostile(subject, "was packed anew: its tensors (" + shown_name(name) + ") are compressed");
 }
 
 ArchiveRecord stat_record(zip_t* archive, zip_uint64_t index, const std::string& subject, std::uint64_t& packed) {
@@ -75,12 +75,12 @@ ArchiveRecord stat_record(zip_t* archive, zip_uint64_t index, const std::string&
     throw_damaged(subject, zip_strerror(archive));
   if (stat.comp_method != ZIP_CM_STORE && stat.comp_method != ZIP_CM_DEFLATE)
     throw_hostile(subject,
-                  "holds a record " + shown(stat.name) + " packed by method " + std::to_string(stat.comp_method));
+                  "holds a record " + shown_name(stat.name) + " packed by method " + std::to_string(stat.comp_method));
   if ((stat.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && stat.encryption_method != ZIP_EM_NONE)
-    throw_hostile(subject, "holds an encrypted record " + shown(stat.name));
+    throw_hostile(subject, "holds an encrypted record " + shown_name(stat.name));
   const bool compressed = stat.comp_method == ZIP_CM_DEFLATE;
   if (!compressed && stat.size != stat.comp_size)
-    throw_damaged(subject, "record " + shown(stat.name) + " has two sizes");
+    throw_damaged(subject, "record " + shown_name(stat.name) + " has two sizes");
   packed += std::min<std::uint64_t>(stat.comp_size, std::uint64_t{1} << 50);
   return {stat.size, compressed};
 }
@@ -110,7 +110,8 @@ ArchiveRecords scan_archive(const std::filesystem::path& path, const std::string
       throw_hostile(subject,
                     "unpacks to more than " + std::to_string(kMaxUnpacked >> 20) + " MB of compressed records");
     if (name.ends_with('/')) continue;
-    if (!records.emplace(inside, record).second) throw_hostile(subject, "holds the record " + shown(inside) + " twice");
+    if (!records.emplace(inside, record).second)
+      throw_hostile(subject, "holds the record " + shown_name(inside) + " twice");
   }
   if (packed > std::filesystem::file_size(path))
     throw_hostile(subject, "says that its records are longer than the file");
@@ -126,7 +127,7 @@ void check_archive_checksums(const std::filesystem::path& path, const std::strin
     zip_int64_t length = 0;
     while ((length = zip_fread(file.get(), buffer.data(), buffer.size())) > 0) continue;
     if (length < 0)
-      throw_damaged(subject, "record " + shown(zip_get_name(archive.get(), i, ZIP_FL_ENC_RAW)) + ": " +
+      throw_damaged(subject, "record " + shown_name(zip_get_name(archive.get(), i, ZIP_FL_ENC_RAW)) + ": " +
                                  zip_file_strerror(file.get()));
   }
 }

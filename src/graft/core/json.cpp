@@ -11,7 +11,7 @@
 namespace graft {
 namespace {
 
-std::string shown(const Json& value) {
+std::string shown_value(const Json& value) {
   std::string text = value.dump();
   return text.size() > 60 ? text.substr(0, 57) + "..." : text;
 }
@@ -67,7 +67,7 @@ JsonReader::JsonReader(const Json& value, std::string path, std::vector<Problem>
   if (schema_ != nullptr)
     schema_->accept_object();
   else if (!value.is_object())
-    problems.push_back({path_.empty() ? "$" : path_, "is " + shown(value), "an object", ""});
+    problems.push_back({path_.empty() ? "$" : path_, "is " + shown_value(value), "an object", ""});
 }
 
 bool JsonReader::has(std::string_view key) const { return value_->is_object() && value_->contains(key); }
@@ -101,7 +101,7 @@ const Json* JsonReader::formed(const std::string& key, const Json& fallback, std
     texts.push_back(form.text());
     for (auto& word : form.words()) words.push_back(std::move(word));
   }
-  problem(key, "is " + shown(found), join(texts, ", or "),
+  problem(key, "is " + shown_value(found), join(texts, ", or "),
           found.is_string() ? did_you_mean(found.get<std::string>(), words) : "");
   return nullptr;
 }
@@ -150,7 +150,7 @@ std::vector<std::string> JsonReader::list(const std::string& key, const std::vec
   read_items(value_->at(key), path_of(key), least, form.text(), *problems_,
              [&](const Json& value, const std::string& path) {
                if (item.accepts(value)) return items.push_back(value.get<std::string>());
-               problems_->push_back({path, "is " + shown(value), item.text(),
+               problems_->push_back({path, "is " + shown_value(value), item.text(),
                                      value.is_string() ? did_you_mean(value.get<std::string>(), item.words()) : ""});
              });
   return items;
@@ -196,7 +196,7 @@ bool read_named(const Json& value, const std::string& path, std::span<const std:
   const bool is_name = value.is_string();
   if (!is_name && !(value.is_object() && value.size() == 1)) {
     problems.push_back(
-        {path, "is " + shown(value), "one name with its options, such as {\"" + allowed[0] + "\": {}}", ""});
+        {path, "is " + shown_value(value), "one name with its options, such as {\"" + allowed[0] + "\": {}}", ""});
     return false;
   }
   const std::string name = is_name ? value.get<std::string>() : value.begin().key();
@@ -236,7 +236,8 @@ void read_items(const Json& value, const std::string& path, std::size_t least, c
     schema->accept_list(least);
     return read(schema->items().question(), path + "[]");
   }
-  if (!value.is_array() || value.size() < least) return problems.push_back({path, "is " + shown(value), expected, ""});
+  if (!value.is_array() || value.size() < least)
+    return problems.push_back({path, "is " + shown_value(value), expected, ""});
   for (std::size_t i = 0; i < value.size(); ++i) read(value[i], path + "[" + std::to_string(i) + "]");
 }
 

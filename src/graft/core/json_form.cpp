@@ -57,7 +57,7 @@ bool fits(const Json& value, const Json& schema) {
   if (schema.contains("const")) return value == schema.at("const");
   if (schema.contains("enum")) {
     const Json& words = schema.at("enum");
-    return std::find(words.begin(), words.end(), value) != words.end();
+    return contains(words, value);
   }
   if (!has_type(value, schema.at("type").get<std::string>())) return false;
   if (value.is_number()) {

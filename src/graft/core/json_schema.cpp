@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "graft/core/names.h"
+
 namespace graft {
 namespace {
 
@@ -11,10 +13,6 @@ constexpr std::uint64_t kQuestion = 0x67726166;  // marks binary values that are
 
 auto named(const auto& children, const std::string& name) {
   return std::ranges::find_if(children, [&](const auto& child) { return child.first == name; });
-}
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::ranges::find(names, name) != names.end();
 }
 
 }  // namespace

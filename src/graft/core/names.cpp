@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace graft {
 namespace {
@@ -55,6 +56,10 @@ std::string csv_cell(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
+}
+
+bool is_within(std::string_view path, std::string_view module) {
+  return module.empty() || path == module || (path.starts_with(module) && path[module.size()] == '.');
 }
 
 bool glob_match(std::string_view pattern, std::string_view text) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,15 @@ std::vector<std::string> names_of(const Rows& rows) {
   for (const auto& row : rows) names.emplace_back(row.name);
   return names;
 }
+
+/// Whether a list has `name` in it.
+template <typename List, typename Name>
+bool contains(const List& list, const Name& name) {
+  return std::ranges::find(list, name) != std::ranges::end(list);
+}
+
+/// Whether the dotted `path` is `module` or something inside it; "" is what everything is in.
+bool is_within(std::string_view path, std::string_view module);
 
 /// A cell of a CSV line: quoted where RFC 4180 asks for it.
 std::string csv_cell(std::string_view text);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "graft/core/names.h"
 #include "graft/core/pickle_values.h"
 
 namespace graft {
@@ -260,8 +261,7 @@ void PickleScan::name_global() {
       name.find("QUInt") != name.npos || whole == "torch._utils _rebuild_qtensor")
     refuse("is quantised or holds a custom class (" + whole + ")", Refusal::Kind::kQuantised);
   const bool known = module == "__torch__" || module.starts_with("__torch__.") || element_sizes().contains(whole) ||
-                     whole == "torch._utils _rebuild_tensor_v2" ||
-                     std::find(kFunctions.begin(), kFunctions.end(), whole) != kFunctions.end();
+                     whole == "torch._utils _rebuild_tensor_v2" || contains(kFunctions, whole);
   if (!known) refuse("its data name '" + whole.substr(0, 80) + "'");
   push({Kind::kGlobal, 0, whole});
 }
@@ -344,7 +344,7 @@ void PickleScan::build_tensor(const PickleValue& arguments) {
     fits = fits && !__builtin_mul_overflow(std::max<std::int64_t>(sizes[i], 1) - 1, strides[i], &reach) &&
            !__builtin_add_overflow(last, reach, &last);
   }
-  const bool empty = std::find(sizes.begin(), sizes.end(), 0) != sizes.end();
+  const bool empty = contains(sizes, 0);
   if (!fits || (!empty && last >= elements) || offset > elements)
     refuse("its data hold a tensor that reaches beyond its storage");
   if (!empty && count > std::max(elements, kMaxExpanded))

@@ -1,5 +1,6 @@
 #include "graft/core/short_count.h"
 
+#include <cmath>
 #include <cstdio>
 
 namespace graft {
@@ -12,5 +13,7 @@ std::string short_count(std::int64_t number) {
                 millions ? "M" : "k");
   return text;
 }
+
+std::string whole_percent(double part) { return std::to_string(std::lround(100 * part)) + " %"; }
 
 }  // namespace graft

@@ -2,7 +2,6 @@
 
 #include <torch/csrc/jit/frontend/lexer.h>
 
-#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "graft/core/call_depth.h"
 #include "graft/core/error.h"
 #include "graft/core/growth_estimate.h"
+#include "graft/core/names.h"
 #include "graft/core/operator_table.h"
 
 namespace graft {
@@ -37,11 +37,6 @@ constexpr std::array kDangerousNames{"print", "fork", "awaitable", "rpc_async", 
 constexpr char kEarly[] = "its program computes a default value, which would run while it is loaded";
 /// What may be called in a default: it changes types alone.
 constexpr std::array kHarmlessEarly{"annotate", "uninitialized", "float", "int", "bool"};
-
-template <typename List>
-bool contains(const List& list, const std::string& name) {
-  return std::find(list.begin(), list.end(), name) != list.end();
-}
 
 /// Reads one source token by token.
 class SourceScan {

@@ -22,7 +22,7 @@ static_assert(std::is_trivially_copyable_v<FoundImage> && kImage == 2 * sizeof(D
 std::int64_t nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
 template <typename Plain>
-std::string_view bytes_of(const Plain& plain) {
+std::string_view memory_of(const Plain& plain) {
   return {reinterpret_cast<const char*>(&plain), sizeof plain};
 }
 
@@ -84,9 +84,9 @@ void ImageFindings::write(const fs::path& path, const About& about, const std::v
       file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     };
     put(header(about, images.size()));
-    for (const FoundImage* image : images) put(bytes_of(*image));
+    for (const FoundImage* image : images) put(memory_of(*image));
     const Digest digest = seal.digest();
-    file.write(bytes_of(digest).data(), kSeal);
+    file.write(memory_of(digest).data(), kSeal);
   });
 }
 

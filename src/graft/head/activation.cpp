@@ -20,7 +20,7 @@ struct Activation {
   std::int64_t (*joined)(const Json& options) = nullptr;
 };
 
-const OptionTable<Activation>& table() {
+const OptionTable<Activation>& activation_table() {
   static const OptionTable<Activation> kTable({
       {"relu", "torch.relu(x)"},
       {"relu6", "torch.relu6(x)"},
@@ -93,13 +93,13 @@ void add_option(torch::jit::Module& module, const std::string& name, const Json&
 }
 
 Json read(JsonReader& reader) {
-  const auto spec = table().read_member<ActivationSpec>(reader, "activation");
+  const auto spec = activation_table().read_member<ActivationSpec>(reader, "activation");
   return {{"activation", {{spec.name, spec.options}}}};
 }
 
-BuiltLayer build(Emitter& emitter, const Json& layer, const LayerPlace& place) {
+BuiltLayer build_activation(Emitter& emitter, const Json& layer, const LayerPlace& place) {
   const auto named = layer.at("activation").begin();
-  const Activation& row = table().at(named.key());
+  const Activation& row = activation_table().at(named.key());
   const std::int64_t joined = row.joined == nullptr ? 1 : row.joined(*named);
   if (place.in % joined != 0)
     throw Error({place.path + ".activation." + row.name, "gets " + std::to_string(place.in) + " numbers",
@@ -117,8 +117,8 @@ BuiltLayer build(Emitter& emitter, const Json& layer, const LayerPlace& place) {
 
 }  // namespace
 
-const std::vector<std::string>& activation_names() { return table().names(); }
+const std::vector<std::string>& activation_names() { return activation_table().names(); }
 
-HeadLayerRow activation_layer() { return {"activation", read, build}; }
+HeadLayerRow activation_layer() { return {"activation", read, build_activation}; }
 
 }  // namespace graft

@@ -110,14 +110,14 @@ Json read_lsuv(JsonReader& reader) {
 /// Fills the weight, and the bias where it is defined; the bias arrives filled with zeros.
 using Fill = void (*)(T weight, T bias, const Json& options, G generator);
 
-struct Row {
+struct InitRow {
   std::string name;
   Json (*read_options)(JsonReader& reader);
   Fill fill;
 };
 
-const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({
+const OptionTable<InitRow>& init_table() {
+  static const OptionTable<InitRow> kTable({
       {"default", no_options,
        [](T weight, T bias, const Json&, G generator) {
          uniform(weight, 1 / std::sqrt(fan_in(weight)), generator);
@@ -158,10 +158,10 @@ const OptionTable<Row>& table() {
 
 }  // namespace
 
-const std::vector<std::string>& initialization_names() { return table().names(); }
+const std::vector<std::string>& initialization_names() { return init_table().names(); }
 
 Json read_init(JsonReader& reader) {
-  const auto spec = table().read_member<InitSpec>(reader, "init");
+  const auto spec = init_table().read_member<InitSpec>(reader, "init");
   return {{spec.name, spec.options}};
 }
 
@@ -177,7 +177,7 @@ void initialize_linear(const InitSpec& spec, const at::Tensor& weight, const at:
   // Drawn on the CPU in float, so that device and type of the weight do not change the numbers.
   const at::Tensor fresh_weight = at::empty(weight.sizes(), at::kFloat);
   const at::Tensor fresh_bias = bias.defined() ? at::zeros(bias.sizes(), at::kFloat) : at::Tensor();
-  table().at(spec.name).fill(fresh_weight, fresh_bias, table().complete(spec), generator);
+  init_table().at(spec.name).fill(fresh_weight, fresh_bias, init_table().complete(spec), generator);
   weight.copy_(fresh_weight);
   if (bias.defined()) bias.copy_(fresh_bias);
 }

@@ -23,12 +23,8 @@ const std::vector<TransformRow>& known_transforms() {
   return kRows;
 }
 
-const TransformRow& row_of(const std::string& name) {
+const TransformRow& transform_row(const std::string& name) {
   return *std::ranges::find(known_transforms(), name, &TransformRow::name);
-}
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 }  // namespace
@@ -43,7 +39,7 @@ Augmentation Augmentation::read(JsonReader reader, const InputSpec& input) {
   const auto read_transform = [&](const Json& value, const std::string& path) {
     read_named(value, path, transform_names(), problems, [&](const std::string& name, JsonReader& object) {
       TransformOptions options(object);
-      ReadTransform read = row_of(name).read(options, input);
+      ReadTransform read = transform_row(name).read(options, input);
       for (const Property broken : read.breaks) {
         const std::string& property = kPropertyNames[static_cast<std::size_t>(broken)];
         if (contains(keep, property))

@@ -62,7 +62,7 @@ const std::vector<Row>& table() {
   return kRows;
 }
 
-const Row& row_of(const std::string& name) {
+const Row& views_row(const std::string& name) {
   const auto row = std::ranges::find(table(), name, &Row::name);
   if (row == table().end())
     throw Error({"views '" + name + "'", "are unknown", "one of " + join(averaged_view_names()),
@@ -78,13 +78,13 @@ const std::vector<std::string>& averaged_view_names() {
 }
 
 void check_averaged_views(const std::string& name, const InputSpec& spec) {
-  if (row_of(name).crops && spec.resize == ResizeMode::kSquash)
+  if (views_row(name).crops && spec.resize == ResizeMode::kSquash)
     throw Error({"views '" + name + "'", "are crops, and the model's input.resize is \"squash\"",
                  "views of the whole image", "hflip or flips"});
 }
 
 at::Tensor averaged_views(const at::Tensor& image, const InputSpec& spec, const std::string& name) {
-  return at::stack(row_of(name).views(image, spec));
+  return at::stack(views_row(name).views(image, spec));
 }
 
 }  // namespace graft

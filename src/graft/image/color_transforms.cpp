@@ -8,7 +8,7 @@
 namespace graft {
 namespace {
 
-const std::vector<Property> kLevels{Property::kBrightness, Property::kColor};
+const std::vector<Property> kLooks{Property::kBrightness, Property::kColor};
 
 ReadTransform read_color_jitter(TransformOptions& options, const InputSpec&) {
   using Adjust = at::Tensor (*)(const at::Tensor&, double);
@@ -49,22 +49,22 @@ ReadTransform read_random_posterize(TransformOptions& options, const InputSpec&)
   options.require("bits", "how many bits of each level stay, 1 to 8");
   const int bits = options.integer("bits", 8, Range::between(1, 8));
   auto change = [bits](const at::Tensor& image) { return posterize(image, bits); };
-  return {at_probability(options.probability(), change), kLevels};
+  return {at_probability(options.probability(), change), kLooks};
 }
 
 ReadTransform read_random_solarize(TransformOptions& options, const InputSpec&) {
   options.require("threshold", "the lowest level that is inverted, 0 to 255");
   const double threshold = options.number("threshold", 255, Range::between(0, 255));
   auto change = [threshold](const at::Tensor& image) { return solarize(image, threshold); };
-  return {at_probability(options.probability(), change), kLevels};
+  return {at_probability(options.probability(), change), kLooks};
 }
 
 ReadTransform read_random_equalize(TransformOptions& options, const InputSpec&) {
-  return {at_probability(options.probability(), equalize), kLevels};
+  return {at_probability(options.probability(), equalize), kLooks};
 }
 
 ReadTransform read_random_autocontrast(TransformOptions& options, const InputSpec&) {
-  return {at_probability(options.probability(), autocontrast), kLevels};
+  return {at_probability(options.probability(), autocontrast), kLooks};
 }
 
 ReadTransform read_random_adjust_sharpness(TransformOptions& options, const InputSpec&) {
@@ -91,7 +91,7 @@ ReadTransform read_pca_jitter(TransformOptions& options, const InputSpec&) {
     draw_normal(normal, random);
     return shift_along_components(image, {sigma * normal[0], sigma * normal[1], sigma * normal[2]});
   }};
-  if (sigma > 0) read.breaks = kLevels;
+  if (sigma > 0) read.breaks = kLooks;
   return read;
 }
 

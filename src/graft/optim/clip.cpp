@@ -44,15 +44,15 @@ void clip_adaptive(const Tensors& parameters, Tensors& gradients, double limit) 
   }
 }
 
-struct Row {
+struct ClipRow {
   const char* name;
   void (*clip)(const Tensors& parameters, Tensors& gradients, double limit);
 };
-constexpr std::array<Row, 3> kTable{{{"norm", clip_norm}, {"value", clip_value}, {"adaptive", clip_adaptive}}};
+constexpr std::array<ClipRow, 3> kClipRows{{{"norm", clip_norm}, {"value", clip_value}, {"adaptive", clip_adaptive}}};
 
 }  // namespace
 
-std::vector<std::string> clip_names() { return names_of(kTable); }
+std::vector<std::string> clip_names() { return names_of(kClipRows); }
 
 ClipSpec read_clip_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
   ClipSpec spec;
@@ -82,8 +82,9 @@ void clip_gradients(const ClipSpec& spec, const std::vector<ParameterGroup>& gro
   for (const auto& group : groups)
     for (const auto& parameter : group.parameters)
       if (parameter.grad().defined()) parameters.push_back(parameter), gradients.push_back(parameter.grad());
-  const auto row = std::find_if(kTable.begin(), kTable.end(), [&](const Row& r) { return r.name == spec.name; });
-  if (row != kTable.end() && !gradients.empty()) row->clip(parameters, gradients, spec.limit);
+  const auto row =
+      std::find_if(kClipRows.begin(), kClipRows.end(), [&](const ClipRow& r) { return r.name == spec.name; });
+  if (row != kClipRows.end() && !gradients.empty()) row->clip(parameters, gradients, spec.limit);
 }
 
 }  // namespace graft

@@ -8,7 +8,7 @@ namespace graft {
 namespace {
 
 const std::vector<std::string> kAnneals{"cos", "linear"};
-const std::vector<std::string> kModes{"triangular", "triangular2", "exp_range"};
+const std::vector<std::string> kCyclicModes{"triangular", "triangular2", "exp_range"};
 
 struct Momentum {
   double base;
@@ -80,7 +80,7 @@ Json cyclic_options(JsonReader& reader) {
   options["base_lr"] = reader.number("base_lr", 0, Range::at_least(0));
   options["step_size_up"] = reader.number("step_size_up", 1, range);
   options["step_size_down"] = reader.number("step_size_down", options["step_size_up"].get<double>(), range);
-  options["mode"] = reader.choice("mode", "triangular", kModes);
+  options["mode"] = reader.choice("mode", "triangular", kCyclicModes);
   options["gamma"] = reader.number("gamma", 1, kFactor);
   if (options["gamma"] != 1.0 && options["mode"] != "exp_range")
     reader.problem("gamma", "is " + options["gamma"].dump(), "the mode exp_range beside it",

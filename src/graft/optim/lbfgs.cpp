@@ -12,8 +12,6 @@
 namespace graft {
 namespace {
 
-constexpr double kMost = 1e6;
-
 const std::vector<std::string>& line_search_names() {
   static const std::vector<std::string> kNames{"none", "strong_wolfe"};
   return kNames;
@@ -22,9 +20,9 @@ const std::vector<std::string>& line_search_names() {
 Json read_lbfgs_options(JsonReader& reader) {
   Json options;
   read_lr(reader, options, 1);
-  const std::int64_t max_iter = reader.integer("max_iter", 20, Range::between(1, kMost));
+  const std::int64_t max_iter = reader.integer("max_iter", 20, Range::between(1, kMostIterations));
   options["max_iter"] = max_iter;
-  options["max_eval"] = reader.integer("max_eval", max_iter * 5 / 4, Range::between(1, 10 * kMost));
+  options["max_eval"] = reader.integer("max_eval", max_iter * 5 / 4, Range::between(1, 10 * kMostIterations));
   options["tolerance_grad"] = reader.number("tolerance_grad", 1e-7, Range::at_least(0));
   options["tolerance_change"] = reader.number("tolerance_change", 1e-9, Range::at_least(0));
   options["history_size"] = reader.integer("history_size", 100, Range::between(1, 10000));
@@ -32,9 +30,6 @@ Json read_lbfgs_options(JsonReader& reader) {
   read_strength(reader, options);
   return options;
 }
-
-double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
-double dot_product(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
 
 /// What the last steps say of the curvature.
 class History {
@@ -109,7 +104,7 @@ Minimum minimize_lbfgs(const Objective& objective, const at::Tensor& start, cons
   };
   Evaluation here = objective(found.point);
   found.evaluations = 1;
-  found.converged = largest(here.gradient) <= options.tolerance_grad;
+  found.converged = largest_magnitude(here.gradient) <= options.tolerance_grad;
   History history(options.history_size);
   for (bool goes_on = !found.converged; goes_on && !stop.stop_requested();) {
     ++found.iterations;
@@ -119,12 +114,14 @@ Minimum minimize_lbfgs(const Objective& objective, const at::Tensor& start, cons
     if (found.converged) break;
     const double first =
         options.lr * (found.iterations == 1 ? std::min(1.0, 1 / here.gradient.abs().sum().item<double>()) : 1);
-    const LineSearch search{first, largest(direction), options.tolerance_change, options.max_eval - found.evaluations};
+    const LineSearch search{first, largest_magnitude(direction), options.tolerance_change,
+                            options.max_eval - found.evaluations};
     LinePoint to = options.strong_wolfe ? strong_wolfe(line, from, search) : line(first);
     const at::Tensor step = direction.mul(to.step);
     found.point.add_(direction, to.step);
     history.add(step, to.gradient.sub(here.gradient));
-    found.converged = largest(to.gradient) <= options.tolerance_grad || largest(step) <= options.tolerance_change ||
+    found.converged = largest_magnitude(to.gradient) <= options.tolerance_grad ||
+                      largest_magnitude(step) <= options.tolerance_change ||
                       std::abs(to.value - here.value) < options.tolerance_change;
     here = {to.value, std::move(to.gradient)};
     goes_on = !found.converged && found.iterations < options.max_iter && found.evaluations < options.max_eval;

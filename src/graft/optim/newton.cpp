@@ -9,17 +9,12 @@
 namespace graft {
 namespace {
 
-constexpr double kMost = 1e6;
-
-double largest(const at::Tensor& tensor) { return tensor.abs().max().item<double>(); }
-double dot_product(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
-
 // ---- options ----
 
 Json newton_cg_options(JsonReader& reader) {
   Json options;
-  options["max_iter"] = reader.integer("max_iter", 100, Range::between(1, kMost));
-  options["max_inner"] = reader.integer("max_inner", 200, Range::between(1, kMost));
+  options["max_iter"] = reader.integer("max_iter", 100, Range::between(1, kMostIterations));
+  options["max_inner"] = reader.integer("max_inner", 200, Range::between(1, kMostIterations));
   options["tolerance_grad"] = reader.number("tolerance_grad", 1e-7, Range::at_least(0));
   options["tolerance_change"] = reader.number("tolerance_change", 1e-9, Range::at_least(0));
   read_strength(reader, options);
@@ -78,7 +73,7 @@ class Walk {
         tolerance_change_(options.at("tolerance_change").get<double>()) {
     found.point = start.detach().clone();
     here = at(found.point);
-    found.converged = largest(here.gradient) <= tolerance_grad_;
+    found.converged = largest_magnitude(here.gradient) <= tolerance_grad_;
   }
 
   bool goes_on() const { return !found.converged && found.iterations < max_iter_ && !stop_.stop_requested(); }
@@ -96,7 +91,7 @@ class Walk {
     if (!step.defined()) return;
     found.point.add_(step);
     here = to;
-    found.converged = found.converged || largest(here.gradient) <= tolerance_grad_;
+    found.converged = found.converged || largest_magnitude(here.gradient) <= tolerance_grad_;
   }
 
   Minimum end() {
@@ -131,7 +126,7 @@ Minimum newton_cg(const Json& options, const SmoothFunction& function, const at:
       return LinePoint{step, there.value, there.gradient, dot_product(there.gradient, direction)};
     };
     const LinePoint from{0, walk.here.value, gradient, dot_product(gradient, direction)};
-    LinePoint to = strong_wolfe(line, from, {.first_step = 1, .direction_size = largest(direction)});
+    LinePoint to = strong_wolfe(line, from, {.first_step = 1, .direction_size = largest_magnitude(direction)});
     walk.end_iteration({to.value, to.gradient}, direction * to.step);
   }
   return walk.end();

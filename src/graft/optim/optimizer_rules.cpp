@@ -1,13 +1,12 @@
 #include "graft/optim/optimizer_rules.h"
 
-#include <algorithm>
-
+#include "graft/core/names.h"
 #include "graft/core/option_table.h"
 
 namespace graft {
 namespace {
 
-const OptionTable<OptimizerRow>& table() {
+const OptionTable<OptimizerRow>& optimizer_table() {
   static const OptionTable<OptimizerRow> kTable({sgd_row(), adam_row(), adamw_row(), nadam_row(), radam_row(),
                                                  adamax_row(), adagrad_row(), rmsprop_row(), adadelta_row(), lion_row(),
                                                  lookahead_row(), sam_row(), lbfgs_row(), newton_cg_row(),
@@ -17,7 +16,7 @@ const OptionTable<OptimizerRow>& table() {
 
 /// The options in which the learning rate stands: of a rule that is wrapped, its own.
 Json stepping_options(const OptimizerSpec& spec) {
-  Json options = table().complete(spec);
+  Json options = optimizer_table().complete(spec);
   while (options.contains("optimizer")) options = Json(options.at("optimizer").begin().value());
   return options;
 }
@@ -49,7 +48,7 @@ void read_inner_rule(JsonReader& reader, Json& options, const std::vector<std::s
   const Json* value = reader.member("optimizer");
   if (value == nullptr) return;
   const OptimizerSpec inner = read_optimizer_spec(*value, reader.path_of("optimizer"), reader.problems());
-  if (inner.full_batch() || std::find(others.begin(), others.end(), inner.name) != others.end())
+  if (inner.full_batch() || contains(others, inner.name))
     reader.problem("optimizer", "is " + inner.name, "a rule that takes steps of its own",
                    inner.name == "sam" ? "sam wraps the others: {\"sam\": {\"optimizer\": …}}" : "");
   else
@@ -68,26 +67,26 @@ bool OptimizerSpec::has_momentum() const {
   return of_steps.contains("momentum") || of_steps.contains("betas");
 }
 
-bool OptimizerSpec::full_batch() const { return table().at(name).make == nullptr; }
+bool OptimizerSpec::full_batch() const { return optimizer_table().at(name).make == nullptr; }
 
-const std::vector<std::string>& optimizer_names() { return table().names(); }
+const std::vector<std::string>& optimizer_names() { return optimizer_table().names(); }
 
 OptimizerSpec read_optimizer_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
-  return table().read<OptimizerSpec>(value, path, problems);
+  return optimizer_table().read<OptimizerSpec>(value, path, problems);
 }
 
-Json to_json(const OptimizerSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+Json to_json(const OptimizerSpec& spec) { return Json{{spec.name, optimizer_table().complete(spec)}}; }
 
 std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec) {
   TORCH_CHECK(!spec.full_batch(), spec.name, " has no rule of single steps");
-  return table().at(spec.name).make(table().complete(spec));
+  return optimizer_table().at(spec.name).make(optimizer_table().complete(spec));
 }
 
 Minimum minimize(const OptimizerSpec& spec, const SmoothFunction& function, const at::Tensor& start,
                  const std::stop_token& stop) {
   TORCH_CHECK(spec.full_batch(), spec.name, " takes single steps");
   const at::NoGradGuard no_grad;
-  return table().at(spec.name).minimize(table().complete(spec), function, start, stop);
+  return optimizer_table().at(spec.name).minimize(optimizer_table().complete(spec), function, start, stop);
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerSpec& spec, std::vector<ParameterGroup> groups) {

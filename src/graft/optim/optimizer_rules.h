@@ -50,6 +50,7 @@ std::unique_ptr<UpdateRule> make_update_rule(const OptimizerSpec& spec);
 void read_inner_rule(JsonReader& reader, Json& options, const std::vector<std::string>& others);
 std::unique_ptr<UpdateRule> make_inner_rule(const Json& options);
 
+inline constexpr double kMostIterations = 1e6;  // of those that take all images at once
 inline constexpr Range kBelowOne{.low = 0, .high = 1, .high_open = true};
 
 /// Options that several rules share, each rule with torch.optim's own default.

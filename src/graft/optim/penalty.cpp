@@ -47,37 +47,37 @@ at::Tensor l2_sp(const Json& options, const Penalty::Weight& weight) {
                               : number(options, "beta") * half_square(weight.parameter);
 }
 
-struct Row {
+struct PenaltyRow {
   std::string name;
   Json (*read_options)(JsonReader& reader);
   at::Tensor (*of)(const Json& options, const Penalty::Weight& weight);
   bool holds_to_pretrained = false;
 };
 
-const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({{"none", no_options, nullptr},
-                                        {"l1", alpha_options, l1},
-                                        {"l2", alpha_options, l2},
-                                        {"elasticnet", elasticnet_options, elasticnet},
-                                        {"l2_sp", l2_sp_options, l2_sp, true}});
+const OptionTable<PenaltyRow>& penalty_table() {
+  static const OptionTable<PenaltyRow> kTable({{"none", no_options, nullptr},
+                                               {"l1", alpha_options, l1},
+                                               {"l2", alpha_options, l2},
+                                               {"elasticnet", elasticnet_options, elasticnet},
+                                               {"l2_sp", l2_sp_options, l2_sp, true}});
   return kTable;
 }
 
 }  // namespace
 
-bool PenaltySpec::holds_to_pretrained() const { return table().at(name).holds_to_pretrained; }
+bool PenaltySpec::holds_to_pretrained() const { return penalty_table().at(name).holds_to_pretrained; }
 
-const std::vector<std::string>& penalty_names() { return table().names(); }
+const std::vector<std::string>& penalty_names() { return penalty_table().names(); }
 
 PenaltySpec read_penalty_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
-  return table().read<PenaltySpec>(value, path, problems);
+  return penalty_table().read<PenaltySpec>(value, path, problems);
 }
 
-Json to_json(const PenaltySpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+Json to_json(const PenaltySpec& spec) { return Json{{spec.name, penalty_table().complete(spec)}}; }
 
 Penalty::Penalty(const PenaltySpec& spec, const std::vector<ParameterGroup>& groups,
                  const std::map<std::string, at::Tensor>& pretrained)
-    : of_(table().at(spec.name).of), options_(table().complete(spec)) {
+    : of_(penalty_table().at(spec.name).of), options_(penalty_table().complete(spec)) {
   if (!spec.penalises()) return;
   for (const auto& group : groups) {
     if (!group.weight_decay && options_.at("biases") == false) continue;

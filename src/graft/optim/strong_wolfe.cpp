@@ -1,5 +1,7 @@
 #include "graft/optim/strong_wolfe.h"
 
+#include <ATen/Functions.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -64,6 +66,10 @@ double step_within(const Bracket& bracket, bool& was_close) {
 }
 
 }  // namespace
+
+double largest_magnitude(const at::Tensor& vector) { return vector.abs().max().item<double>(); }
+
+double dot_product(const at::Tensor& a, const at::Tensor& b) { return at::dot(a, b).item<double>(); }
 
 LinePoint strong_wolfe(const Line& line, const LinePoint& start, const LineSearch& search) {
   Bracket bracket = find_bracket(line, start, search);

@@ -15,6 +15,10 @@ struct LinePoint {
 };
 using Line = std::function<LinePoint(double step)>;
 
+/// What a walk over all images measures of gradients and directions, double [N].
+double largest_magnitude(const at::Tensor& vector);
+double dot_product(const at::Tensor& a, const at::Tensor& b);
+
 struct LineSearch {
   double first_step = 1;
   double direction_size = 1;    ///< the largest magnitude in the line's direction

@@ -6,6 +6,7 @@
 
 #include "graft/core/error.h"
 #include "graft/core/files.h"
+#include "graft/core/names.h"
 #include "graft/data/csv.h"
 #include "graft/data/labels.h"
 #include "graft/report/html.h"
@@ -50,7 +51,7 @@ JudgedPhoto judged(const RunFolder& folder, const Row& header, const Row& row, c
     const auto probability = parse_number(row[i]);
     if (!probability) throw damaged(folder);
     const std::string name = header[i].substr(2);  // behind "p_"
-    const bool is_of = std::ranges::find(labels, name) != labels.end();
+    const bool is_of = contains(labels, name);
     if (one_each && is_of) photo.wrong = 1 - *probability;
     if (!one_each) photo.wrong += std::abs(*probability - is_of) / static_cast<double>(row.size() - kFirst);
     if (one_each && name == photo.predicted) photo.certainty = percent(*probability);

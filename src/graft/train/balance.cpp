@@ -11,7 +11,7 @@ Json effective_options(JsonReader& reader) {
   return {{"beta", reader.number("beta", 0.999, {.low = 0, .high = 1, .high_open = true})}};
 }
 
-struct Row {
+struct BalanceRow {
   std::string name;
   bool draws = false;
   Json (*read_options)(JsonReader& reader) = no_options;
@@ -27,8 +27,8 @@ at::Tensor effective(const at::Tensor& counts, const Json& options) {
   return (1 - beta) / (1 - at::pow(beta, counts));
 }
 
-const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable(
+const OptionTable<BalanceRow>& balance_table() {
+  static const OptionTable<BalanceRow> kTable(
       {{"none"},
        {.name = "loss", .weight = inverse},
        {.name = "effective", .read_options = effective_options, .weight = effective},
@@ -41,21 +41,21 @@ const OptionTable<Row>& table() {
 
 }  // namespace
 
-bool BalanceSpec::draws() const { return table().at(name).draws; }
+bool BalanceSpec::draws() const { return balance_table().at(name).draws; }
 
-const std::vector<std::string>& balance_names() { return table().names(); }
+const std::vector<std::string>& balance_names() { return balance_table().names(); }
 
 BalanceSpec read_balance_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
-  return table().read<BalanceSpec>(value, path, problems);
+  return balance_table().read<BalanceSpec>(value, path, problems);
 }
 
-Json to_json(const BalanceSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+Json to_json(const BalanceSpec& spec) { return Json{{spec.name, balance_table().complete(spec)}}; }
 
 at::Tensor class_weights(const BalanceSpec& spec, const std::vector<std::int64_t>& class_counts) {
-  const auto weight = table().at(spec.name).weight;
+  const auto weight = balance_table().at(spec.name).weight;
   if (weight == nullptr) return {};
   const at::Tensor counts = at::tensor(class_counts, at::kDouble);
-  const at::Tensor weights = weight(counts.clamp_min(1), table().complete(spec));  // a class may only validate
+  const at::Tensor weights = weight(counts.clamp_min(1), balance_table().complete(spec));  // a class may only validate
   return weights * (counts.sum() / (weights * counts).sum());
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kState = "state.json";
 constexpr const char* kFormatKey = "graft_checkpoint";
-constexpr int kFormat = 3;
+constexpr int kCheckpointFormat = 3;
 
 at::Tensor bytes_of(const std::string& text) {
   return torch::from_blob(const_cast<char*>(text.data()), {static_cast<std::int64_t>(text.size())}, at::kByte).clone();
@@ -38,7 +38,7 @@ void Checkpoint::put(const std::string& prefix, const std::map<std::string, at::
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
   c10::Dict<std::string, at::Tensor> content;
   Json state = checkpoint.state;
-  state[kFormatKey] = kFormat;
+  state[kFormatKey] = kCheckpointFormat;
   content.insert(kState, bytes_of(state.dump()));
   for (const auto& [name, tensor] : checkpoint.tensors) content.insert(name, tensor.detach().cpu());
   const auto bytes = torch::jit::pickle_save(content);
@@ -58,8 +58,8 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
   const auto state = checkpoint.tensors.extract(kState);
   if (state.empty()) throw Error({subject, "holds no state", "a checkpoint that graft train wrote", ""});
   checkpoint.state = parse_json(text_of(state.mapped()), subject);
-  if (const Json format = checkpoint.state.value(kFormatKey, Json()); format != kFormat)
-    throw Error({subject, "is of format " + format.dump(), std::to_string(kFormat),
+  if (const Json format = checkpoint.state.value(kFormatKey, Json()); format != kCheckpointFormat)
+    throw Error({subject, "is of format " + format.dump(), std::to_string(kCheckpointFormat),
                  "go on with the version of graft that started the run"});
   return checkpoint;
 }

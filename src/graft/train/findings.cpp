@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graft/core/short_count.h"
+
 namespace graft {
 namespace {
-
-std::string percent(double part) { return c10::str(std::lround(100 * part), " %"); }
 
 /// Updates of a thousandth of the weights are usual; a head that starts from nothing takes larger ones at first.
 void say_update_ratios(const Json& phase, std::vector<std::string>& lines) {
@@ -30,12 +30,12 @@ void say_units(const Json& phase, std::vector<std::string>& lines) {
   for (const auto& [layer, part] : dead.items())
     if (part.get<double>() > kMost)
       lines.push_back(
-          c10::str("head.", layer, ": ", percent(part.get<double>()),
+          c10::str("head.", layer, ": ", whole_percent(part.get<double>()),
                    " of the units are 0 for every photo looked at: lower the learning rate, or take leaky_relu"));
   for (const auto& [layer, part] : saturated.items())
     if (part.get<double>() > kMost)
       lines.push_back(
-          c10::str("head.", layer, ": ", percent(part.get<double>()),
+          c10::str("head.", layer, ": ", whole_percent(part.get<double>()),
                    " of the units are at an end of their range for every photo looked at: put a batch_norm in "
                    "front, or take relu"));
 }

@@ -27,12 +27,12 @@ LinearLayer layer_of(const at::Tensor& vector, const LinearLayer& like) {
           like.bias.defined() ? vector.narrow(0, weights, like.bias.numel()) : at::Tensor()};
 }
 
-at::Tensor logits_of(const at::Tensor& features, const LinearLayer& layer) {
+at::Tensor linear_logits(const at::Tensor& features, const LinearLayer& layer) {
   return at::linear(features, layer.weight,
                     layer.bias.defined() ? std::optional<at::Tensor>(layer.bias) : std::nullopt);
 }
 
-ProbeImages rows_of(const ProbeImages& images, const at::Tensor& rows) {
+ProbeImages chosen(const ProbeImages& images, const at::Tensor& rows) {
   return {images.features.index_select(0, rows), images.targets.index_select(0, rows), images.weights.of(rows)};
 }
 
@@ -73,7 +73,7 @@ class Fitter {
   }
 
   at::Tensor loss_of(const at::Tensor& point) const {
-    return loss_(logits_of(images_.features, layer_of(point, like_)), images_.targets, images_.weights);
+    return loss_(linear_logits(images_.features, layer_of(point, like_)), images_.targets, images_.weights);
   }
 
  private:
@@ -86,7 +86,7 @@ class Fitter {
 };
 
 double accuracy(const ProbeImages& images, const LinearLayer& layer) {
-  return logits_of(images.features, layer).argmax(1).eq(images.targets).to(at::kDouble).mean().item<double>();
+  return linear_logits(images.features, layer).argmax(1).eq(images.targets).to(at::kDouble).mean().item<double>();
 }
 
 at::Tensor folds_of(const at::Tensor& targets, const OptimizerSpec& optimizer) {
@@ -106,8 +106,8 @@ double choose_strength(const ProbeImages& images, const LinearLayer& start, cons
   std::vector<double> scores(strengths.size(), 0);
   for (std::int64_t fold = 0; fold < kFolds; ++fold) {
     const at::Tensor tested = folds.eq(fold);
-    const ProbeImages test = rows_of(images, at::nonzero(tested).squeeze(1));
-    const Fitter fitter(rows_of(images, at::nonzero(tested.logical_not()).squeeze(1)), start, loss, optimizer, stop);
+    const ProbeImages test = chosen(images, at::nonzero(tested).squeeze(1));
+    const Fitter fitter(chosen(images, at::nonzero(tested.logical_not()).squeeze(1)), start, loss, optimizer, stop);
     at::Tensor point = flat(start);
     for (std::size_t i = 0; i < strengths.size() && !stop.stop_requested(); ++i) {
       point = fitter.fit(point, strengths[i]).point;

@@ -122,7 +122,7 @@ Loss logit_adjusted(const Json& options, const Counts& training) {
   };
 }
 
-const OptionTable<LossRow>& table() {
+const OptionTable<LossRow>& loss_table() {
   static const OptionTable<LossRow> kTable({{"cross_entropy", cross_entropy_options, cross_entropy},
                                             {"focal", focal_options, focal},
                                             {"poly1", poly1_options, poly1},
@@ -160,22 +160,22 @@ at::Tensor LossWeights::counts(const at::Tensor& targets, const at::TensorOption
   return samples.defined() ? each * samples.to(options) : each;
 }
 
-const std::vector<std::string>& loss_names() { return table().names(); }
+const std::vector<std::string>& loss_names() { return loss_table().names(); }
 
 std::vector<std::string> loss_names(Task task) {
   std::vector<std::string> names = loss_names();
-  std::erase_if(names, [&](const std::string& name) { return table().at(name).task != task; });
+  std::erase_if(names, [&](const std::string& name) { return loss_table().at(name).task != task; });
   return names;
 }
 
 LossSpec read_loss_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
-  return table().read<LossSpec>(value, path, problems);
+  return loss_table().read<LossSpec>(value, path, problems);
 }
 
-Json to_json(const LossSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+Json to_json(const LossSpec& spec) { return Json{{spec.name, loss_table().complete(spec)}}; }
 
 Loss make_loss(const LossSpec& spec, const std::vector<std::int64_t>& class_counts, std::int64_t images) {
-  return table().at(spec.name).make(table().complete(spec), {class_counts, images});
+  return loss_table().at(spec.name).make(loss_table().complete(spec), {class_counts, images});
 }
 
 }  // namespace graft

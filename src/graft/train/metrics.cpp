@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 
+#include "graft/core/names.h"
+
 namespace graft {
 namespace {
 
@@ -26,7 +28,7 @@ at::Tensor confusion_matrix(const at::Tensor& targets, const at::Tensor& predict
   return at::bincount(targets * classes + predicted, {}, classes * classes).view({classes, classes});
 }
 
-std::vector<std::vector<std::int64_t>> rows_of(const at::Tensor& matrix) {
+std::vector<std::vector<std::int64_t>> counts_by_row(const at::Tensor& matrix) {
   const std::int64_t width = matrix.size(1);
   const auto* value = matrix.const_data_ptr<std::int64_t>();
   std::vector<std::vector<std::int64_t>> rows;
@@ -84,7 +86,7 @@ double Metrics::figure(const std::string& name) const {
 
 bool less_is_better(const std::string& figure) {
   static constexpr std::array kErrors{"loss", "mae", "rmse"};
-  return std::find(kErrors.begin(), kErrors.end(), figure) != kErrors.end();
+  return contains(kErrors, figure);
 }
 
 ClassMetrics class_metrics(const std::string& name, std::int64_t hits, std::int64_t predicted, std::int64_t support) {
@@ -100,7 +102,7 @@ Metrics classification_metrics(const at::Tensor& probabilities, const at::Tensor
   const at::Tensor confusion = confusion_matrix(truth, rows.argmax(1), count);
   Metrics metrics;
   metrics.images = rows.size(0);
-  metrics.confusion = rows_of(confusion);
+  metrics.confusion = counts_by_row(confusion);
   const Means means = count_classes(metrics, classes);
   metrics.figures = {{"accuracy", means.accuracy},
                      {"loss", mean_cross_entropy(rows, truth)},

@@ -75,31 +75,31 @@ BatchMix either(const Json& options, Draws& draws) {
                                                                 : draws.mixup(options.at("mixup_alpha").get<double>());
 }
 
-struct Row {
+struct MixRow {
   std::string name;
   Json (*read_options)(JsonReader& reader) = no_options;
   BatchMix (*draw)(const Json& options, Draws& draws) = nullptr;
 };
 
-const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({{"none"},
-                                        {"mixup", mixup_options, mixup},
-                                        {"cutmix", cutmix_options, cutmix},
-                                        {"mixup_cutmix", either_options, either}});
+const OptionTable<MixRow>& mix_table() {
+  static const OptionTable<MixRow> kTable({{"none"},
+                                           {"mixup", mixup_options, mixup},
+                                           {"cutmix", cutmix_options, cutmix},
+                                           {"mixup_cutmix", either_options, either}});
   return kTable;
 }
 
 }  // namespace
 
-bool MixSpec::on_images() const { return mixes() && table().complete(*this).value("on", "images") == "images"; }
+bool MixSpec::on_images() const { return mixes() && mix_table().complete(*this).value("on", "images") == "images"; }
 
-const std::vector<std::string>& mix_names() { return table().names(); }
+const std::vector<std::string>& mix_names() { return mix_table().names(); }
 
 MixSpec read_mix_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
-  return table().read<MixSpec>(value, path, problems);
+  return mix_table().read<MixSpec>(value, path, problems);
 }
 
-Json to_json(const MixSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+Json to_json(const MixSpec& spec) { return Json{{spec.name, mix_table().complete(spec)}}; }
 
 std::vector<Problem> mix_problems(const Recipe& recipe) {
   std::vector<Problem> problems;
@@ -140,9 +140,9 @@ at::Tensor BatchMix::mixed(const at::Tensor& batch) const {
 }
 
 BatchMix draw_mix(const MixSpec& spec, std::uint64_t seed, std::int64_t side) {
-  const Row& row = table().at(spec.name);
+  const MixRow& row = mix_table().at(spec.name);
   if (row.draw == nullptr) return {};
-  const Json options = table().complete(spec);
+  const Json options = mix_table().complete(spec);
   Draws draws(seed, side);
   return draws.happens(options.at("prob").get<double>()) ? row.draw(options, draws) : BatchMix{};
 }

@@ -11,20 +11,20 @@
 namespace graft {
 namespace {
 
-struct Answers {
+struct LabelAnswers {
   at::Tensor probabilities, targets, predicted;  // double [N, C]
 };
 
 /// Clipped as scikit-learn's log_loss clips float32.
-double mean_binary_cross_entropy(const Answers& given) {
+double mean_binary_cross_entropy(const LabelAnswers& given) {
   constexpr double kSmallest = std::numeric_limits<float>::epsilon();
   const at::Tensor p = given.probabilities.clamp(kSmallest, 1 - kSmallest);
   return -(given.targets * p.log() + (1 - given.targets) * (1 - p).log()).mean().item<double>();
 }
 
 /// Of the classes that some image is of and, for areas that need both kinds, some is not.
-std::optional<double> mean_area(const Answers& given, double (*area)(const at::Tensor& scores, const at::Tensor& hits),
-                                bool needs_both) {
+std::optional<double> mean_area(const LabelAnswers& given,
+                                double (*area)(const at::Tensor& scores, const at::Tensor& hits), bool needs_both) {
   double sum = 0;
   int classes = 0;
   for (std::int64_t k = 0; k < given.targets.size(1); ++k) {
@@ -37,7 +37,7 @@ std::optional<double> mean_area(const Answers& given, double (*area)(const at::T
   return classes == 0 ? std::nullopt : std::optional(sum / classes);
 }
 
-void add_areas(Metrics& metrics, const Answers& given, const std::vector<std::string>& scores) {
+void add_areas(Metrics& metrics, const LabelAnswers& given, const std::vector<std::string>& scores) {
   const auto add = [&](const char* name, const auto& area, bool needs_both) {
     if (std::find(scores.begin(), scores.end(), name) == scores.end()) return;
     if (const auto value = mean_area(given, area, needs_both)) metrics.figures.emplace_back(name, *value);
@@ -62,7 +62,7 @@ Metrics multi_label_metrics(const at::Tensor& probabilities, const at::Tensor& t
               probabilities.sizes());
   const at::NoGradGuard no_grad;
   const at::Tensor wide = probabilities.to(at::kCPU, at::kDouble);
-  const Answers given{wide, targets.to(at::kCPU, at::kDouble), wide.ge(0.5).to(at::kDouble)};
+  const LabelAnswers given{wide, targets.to(at::kCPU, at::kDouble), wide.ge(0.5).to(at::kDouble)};
   const at::Tensor hits = (given.targets * given.predicted).sum(0);
   const at::Tensor truth = given.targets.sum(0), predicted = given.predicted.sum(0);
   Metrics metrics;

@@ -12,6 +12,7 @@
 
 #include "graft/backbone/sixteen_bit_dropout.h"
 #include "graft/core/error.h"
+#include "graft/core/names.h"
 #include "graft/core/runtime.h"
 
 namespace graft {
@@ -144,9 +145,8 @@ std::vector<std::pair<std::string, double>> Network::lr_scales(double layer_lr_d
   std::set<std::string> loose = selection_.backbone;
   const auto& stages = backbone_.stages();
   for (std::size_t i = stages.size(); i-- > 0;) {
-    const auto trained = std::erase_if(loose, [&](const std::string& name) {
-      return std::find(stages[i].parameters.begin(), stages[i].parameters.end(), name) != stages[i].parameters.end();
-    });
+    const auto trained =
+        std::erase_if(loose, [&](const std::string& name) { return contains(stages[i].parameters, name); });
     const std::string name = stages[i].name == "head" ? "backbone.head" : stages[i].name;
     if (trained > 0) scales.emplace_back(name, stage_scale(layer_lr_decay, i, stages.size()));
   }

@@ -13,7 +13,7 @@ namespace {
 /// Sections of a recipe that are merged key by key when one recipe is laid over another.
 bool is_section(const std::string& key) {
   static constexpr std::array kSections{"backbone", "input", "data", "augment", "cache", "stop", "diagnosis"};
-  return std::find(kSections.begin(), kSections.end(), key) != kSections.end();
+  return contains(kSections, key);
 }
 
 constexpr const char* kCommon = R"({

@@ -7,6 +7,7 @@
 
 #include "graft/backbone/frozen_engine.h"
 #include "graft/core/runtime.h"
+#include "graft/core/short_count.h"
 #include "graft/data/activations.h"
 #include "graft/train/evaluate.h"
 #include "graft/train/ridge.h"
@@ -16,8 +17,6 @@ namespace graft {
 namespace {
 
 constexpr std::size_t kLook = 400;
-
-std::string percent(double part) { return c10::str(std::lround(100 * part), " %"); }
 
 /// float [N, F], each feature with a mean of 0 and a deviation of 1.
 at::Tensor standardised_features(const RunSpec& spec, const Samples& samples) {
@@ -47,9 +46,9 @@ PresetChoice preset_by_facts(const PresetFacts& facts) {
   constexpr double kNear = 0.95, kFar = 0.6;
   constexpr std::int64_t kFew = 500;
   const double skill = (facts.accuracy - facts.chance) / std::max(1 - facts.chance, 1e-9);
-  const std::string seen =
-      c10::str(facts.images, " training photos; a linear look at the backbone's features of ", facts.looked_at,
-               " is right for ", percent(facts.accuracy), ", the commonest class for ", percent(facts.chance), ": ");
+  const std::string seen = c10::str(facts.images, " training photos; a linear look at the backbone's features of ",
+                                    facts.looked_at, " is right for ", whole_percent(facts.accuracy),
+                                    ", the commonest class for ", whole_percent(facts.chance), ": ");
   if (skill >= kNear) return {"probe", seen + "the features tell the classes apart"};
   if (facts.images < kFew) return {"linear", seen + "too few photos to train layers below the head"};
   if (skill >= kFar) return {"finetune", seen + "the last stages have something to learn"};

@@ -11,7 +11,7 @@
 namespace graft {
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kRecipeFormat = 1;
 
 const std::vector<std::string> kBatchNormNames{"frozen", "update"};
 const std::vector<std::string> kBadImageNames{"skip", "fail"};
@@ -154,7 +154,7 @@ std::vector<std::string> presets_to_name() {
 Recipe read_keys(const Json& json, const std::filesystem::path& base, std::vector<Problem>& problems) {
   JsonReader reader(json, "", problems);
   Recipe recipe;
-  reader.integer("graft", kFormat, Range::between(kFormat, kFormat));
+  reader.integer("graft", kRecipeFormat, Range::between(kRecipeFormat, kRecipeFormat));
   recipe.preset = reader.choice("preset", recipe.preset, presets_to_name());
   recipe.seed = static_cast<std::uint64_t>(reader.integer("seed", 0, Range::between(0, 9007199254740992.0)));
   recipe.task = task_named(reader.choice("task", to_string(recipe.task), task_names()));
@@ -200,9 +200,8 @@ Json recipe_schema() {
 }
 
 Json to_json(const Recipe& recipe, const std::filesystem::path& base) {
-  Json json{{"graft", kFormat},         {"preset", recipe.preset},
-            {"seed", recipe.seed},      {"task", to_string(recipe.task)},
-            {"device", recipe.device},  {"precision", recipe.precision},
+  Json json{{"graft", kRecipeFormat},         {"preset", recipe.preset}, {"seed", recipe.seed},
+            {"task", to_string(recipe.task)}, {"device", recipe.device}, {"precision", recipe.precision},
             {"threads", recipe.threads}};
   json["backbone"] = {{"file", std::filesystem::proximate(recipe.backbone, base).generic_string()},
                       {"sha256", recipe.backbone_sha256},

@@ -14,15 +14,15 @@ double sum_over(const std::vector<PhaseCost>& phases, const Seconds& seconds) {
                          [&](double sum, const PhaseCost& phase) { return sum + seconds(phase); });
 }
 
-struct Unit {
+struct TimeUnit {
   const char* name;
   double seconds;
 };
 
 /// The largest of which there are two.
-Unit unit_for(double seconds) {
+TimeUnit unit_for(double seconds) {
   if (seconds >= 7200) return {" h", 3600};
-  return seconds >= 120 ? Unit{" min", 60} : Unit{" s", 1};
+  return seconds >= 120 ? TimeUnit{" min", 60} : TimeUnit{" s", 1};
 }
 
 Json to_json(const PhaseCost& phase) {

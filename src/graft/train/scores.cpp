@@ -88,33 +88,33 @@ Score ece(const Predictions& given) {
   return sums.abs().sum().item<double>() / static_cast<double>(bin.size(0));
 }
 
-struct Row {
+struct ScoreRow {
   std::string name;
   Score (*score)(const Predictions& given);
 };
 
-const std::vector<Row>& table() {
-  static const std::vector<Row> kTable{{"weighted_f1", weighted_f1},
-                                       {"mcc", mcc},
-                                       {"kappa", kappa},
-                                       {"top_5", top_5},
-                                       {"auroc", auroc},
-                                       {"average_precision", average_precision},
-                                       {"brier", brier},
-                                       {"ece", ece}};
+const std::vector<ScoreRow>& score_table() {
+  static const std::vector<ScoreRow> kTable{{"weighted_f1", weighted_f1},
+                                            {"mcc", mcc},
+                                            {"kappa", kappa},
+                                            {"top_5", top_5},
+                                            {"auroc", auroc},
+                                            {"average_precision", average_precision},
+                                            {"brier", brier},
+                                            {"ece", ece}};
   return kTable;
 }
 
 }  // namespace
 
-std::vector<std::string> score_names() { return names_of(table()); }
+std::vector<std::string> score_names() { return names_of(score_table()); }
 
 Figures prediction_scores(const at::Tensor& probabilities, const at::Tensor& targets, const at::Tensor& confusion,
                           const std::vector<std::string>& names) {
   const at::NoGradGuard no_grad;
   const Predictions given{probabilities.to(at::kDouble), targets, confusion.to(at::kDouble)};
   Figures scores;
-  for (const auto& row : table()) {
+  for (const auto& row : score_table()) {
     if (std::find(names.begin(), names.end(), row.name) == names.end()) continue;
     if (const Score score = row.score(given)) scores.emplace_back(row.name, *score);
   }

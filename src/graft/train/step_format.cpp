@@ -16,13 +16,14 @@
 namespace graft {
 namespace {
 
-struct Row {
+struct StepFormatRow {
   StepFormat format;
   const char* name;  // that of the frozen engine, too, as which it has to agree
 };
 
-constexpr std::array kRows{Row{StepFormat::kBfloat16, "bf16"}, Row{StepFormat::kChannelsLast, "channels_last"},
-                           Row{StepFormat::kPlain, "plain"}};
+constexpr std::array kRows{StepFormatRow{StepFormat::kBfloat16, "bf16"},
+                           StepFormatRow{StepFormat::kChannelsLast, "channels_last"},
+                           StepFormatRow{StepFormat::kPlain, "plain"}};
 
 constexpr int kPasses = 3;  // by which a way is timed
 
@@ -73,9 +74,9 @@ bool may_be_used(StepFormat format, const Network& network, const StepSearch& se
 }
 
 /// The ways, the known one first.
-std::vector<Row> in_order(const StepSearch& search) {
-  std::vector<Row> rows(kRows.begin(), kRows.end());
-  std::ranges::stable_partition(rows, [&](const Row& row) { return row.format == search.known; });
+std::vector<StepFormatRow> in_order(const StepSearch& search) {
+  std::vector<StepFormatRow> rows(kRows.begin(), kRows.end());
+  std::ranges::stable_partition(rows, [&](const StepFormatRow& row) { return row.format == search.known; });
   return rows;
 }
 
@@ -86,7 +87,7 @@ StepTrial choose_step_format(Network& network, const at::Tensor& rows, const Ste
   network.eval();
   const at::Tensor expected = features_in(StepFormat::kPlain, network, rows);
   std::optional<StepTrial> best;
-  for (const Row& row : in_order(search)) {
+  for (const StepFormatRow& row : in_order(search)) {
     if (!may_be_used(row.format, network, search)) continue;
     StepTrial trial{row.format, compare(features_in(row.format, network, rows), expected)};
     if (!trial.error.agrees(engine_kind(row.name))) continue;
@@ -101,10 +102,10 @@ StepTrial choose_step_format(Network& network, const at::Tensor& rows, const Ste
   return *best;
 }
 
-std::string to_string(StepFormat format) { return std::ranges::find(kRows, format, &Row::format)->name; }
+std::string to_string(StepFormat format) { return std::ranges::find(kRows, format, &StepFormatRow::format)->name; }
 
 StepFormat step_format(const std::string& name) {
-  const auto* row = std::ranges::find(kRows, name, &Row::name);
+  const auto* row = std::ranges::find(kRows, name, &StepFormatRow::name);
   if (row == kRows.end()) throw Error({"step format '" + name + "'", "is unknown", "plain, channels_last or bf16", ""});
   return row->format;
 }

@@ -2,8 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-
+#include "graft/core/names.h"
 #include "graft/head/head_layer.h"
 #include "graft/train/evaluate.h"
 
@@ -25,7 +24,7 @@ constexpr const char* kBetweenThresholds = R"(
     return each / each.sum(1, keepdim=True)
 )";
 
-const std::vector<TaskRow>& table() {
+const std::vector<TaskRow>& task_table() {
   static const std::vector<TaskRow> kTable{
       {Task::kSingleLabel,
        Json{{"cross_entropy", {{"label_smoothing", 0.1}}}},
@@ -54,11 +53,11 @@ const std::vector<TaskRow>& table() {
   return kTable;
 }
 
-struct Unit {
+struct TargetUnit {
   at::Tensor scale, shift;  // double [C]
 };
 
-Unit unit_of(const Dataset& dataset) {
+TargetUnit unit_of(const Dataset& dataset) {
   const at::Tensor values = labels_of(dataset.of(Split::kTrain));
   const auto [variance, mean] = at::var_mean(values, at::IntArrayRef{0}, /*correction=*/0);
   return {at::where(variance > 0, variance.sqrt(), at::ones_like(variance)), mean};
@@ -66,13 +65,13 @@ Unit unit_of(const Dataset& dataset) {
 
 }  // namespace
 
-const TaskRow& task_row(Task task) { return table().at(static_cast<std::size_t>(task)); }
+const TaskRow& task_row(Task task) { return task_table().at(static_cast<std::size_t>(task)); }
 
 std::vector<std::string> stop_metrics() {
   std::vector<std::string> names;
-  for (const auto& row : table())
+  for (const auto& row : task_table())
     for (const auto& name : row.metrics)
-      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+      if (!contains(names, name)) names.push_back(name);
   return names;
 }
 
@@ -83,7 +82,7 @@ HeadOutputs head_outputs(const Dataset& dataset) {
 torch::jit::Module answer_module(const Dataset& dataset) {
   torch::jit::Module module = Emitter().module("Answer");
   if (dataset.task == Task::kRegression) {
-    const Unit unit = unit_of(dataset);
+    const TargetUnit unit = unit_of(dataset);
     module.register_buffer("scale", unit.scale.to(at::kFloat));
     module.register_buffer("shift", unit.shift.to(at::kFloat));
   }
@@ -94,7 +93,7 @@ torch::jit::Module answer_module(const Dataset& dataset) {
 at::Tensor training_targets(const Dataset& dataset) {
   const at::Tensor labels = labels_of(dataset.of(Split::kTrain));
   if (dataset.task != Task::kRegression) return labels;
-  const Unit unit = unit_of(dataset);
+  const TargetUnit unit = unit_of(dataset);
   return (labels - unit.shift) / unit.scale;
 }
 

@@ -35,7 +35,7 @@ Loss bce(const Json& options, const TrainingCounts& counts) {
   };
 }
 
-Json asymmetric_options(JsonReader& reader) {
+Json asymmetric_multi_label_options(JsonReader& reader) {
   const double gamma_neg = reader.number("gamma_neg", 4, Range::at_least(0));
   const double gamma_pos = reader.number("gamma_pos", 1, Range::at_least(0));
   const double clip = reader.number("clip", 0.05, {.low = 0, .high = 1, .high_open = true});
@@ -110,7 +110,7 @@ Loss coral(const Json&, const TrainingCounts&) {
 
 LossRow bce_loss() { return {"bce", bce_options, bce, Task::kMultiLabel}; }
 LossRow asymmetric_multi_label_loss() {
-  return {"asymmetric_multi_label", asymmetric_options, asymmetric_multi_label, Task::kMultiLabel};
+  return {"asymmetric_multi_label", asymmetric_multi_label_options, asymmetric_multi_label, Task::kMultiLabel};
 }
 LossRow mse_loss() { return {"mse", no_options, of_numbers<squared>, Task::kRegression}; }
 LossRow l1_loss() { return {"l1", no_options, of_numbers<absolute>, Task::kRegression}; }

@@ -49,7 +49,7 @@ bool are_probabilities(const at::Tensor& rows) {
   return rows.ge(0).all().item<bool>() && rows.sum(1).sub(1).abs().lt(1e-3).all().item<bool>();
 }
 
-std::string text_of(const c10::IValue& value) {
+std::string description_of(const c10::IValue& value) {
   if (!value.isTensor()) return value.type()->repr_str();
   return c10::str(value.toTensor().scalar_type(), " ", value.toTensor().sizes());
 }
@@ -105,7 +105,7 @@ at::Tensor Teacher::answer(const at::Tensor& images) const {
   const bool are_logits = found.isTensor() && found.toTensor().is_floating_point() &&
                           found.toTensor().sizes() == at::IntArrayRef{images.size(0), count};
   if (!are_logits)
-    throw Error({subject_, c10::str("answers ", images.size(0), " images with ", text_of(found)),
+    throw Error({subject_, c10::str("answers ", images.size(0), " images with ", description_of(found)),
                  c10::str("logits [", images.size(0), ", ", count, "], one for each class from '", classes_.front(),
                           "' to '", classes_.back(), "'"),
                  "a teacher knows the classes of the data, in order of name"});

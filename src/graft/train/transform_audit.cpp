@@ -8,6 +8,7 @@
 #include "graft/artifact/metadata.h"
 #include "graft/core/error.h"
 #include "graft/core/parallel.h"
+#include "graft/core/short_count.h"
 #include "graft/data/activations.h"
 #include "graft/image/augment.h"
 #include "graft/image/png_file.h"
@@ -31,12 +32,12 @@ at::Tensor seen(const Sample& sample, const InputSpec& input, const Augmentation
 }
 
 /// What a model takes photos for: class [N] and its probability [N].
-struct Answers {
+struct ClassAnswers {
   at::Tensor classes, probabilities;
 };
 
-Answers answers(const Predictor& predictor, const Samples& samples, const Augmentation& augmentation, int workers,
-                const std::function<void(std::size_t)>& progress) {
+ClassAnswers answers(const Predictor& predictor, const Samples& samples, const Augmentation& augmentation, int workers,
+                     const std::function<void(std::size_t)>& progress) {
   const auto batches = batches_in_order(samples.size(), static_cast<std::int64_t>(predictor.batch_size()));
   std::vector<at::Tensor> rows;
   OrderedParallel<at::Tensor>::run(
@@ -80,7 +81,8 @@ std::vector<Confusion> confusions_of(const at::Tensor& counts, const at::Tensor&
   return confusions;
 }
 
-std::vector<ConfusedPhoto> confused_photos(const at::Tensor& labels, const at::Tensor& plain, const Answers& found) {
+std::vector<ConfusedPhoto> confused_photos(const at::Tensor& labels, const at::Tensor& plain,
+                                           const ClassAnswers& found) {
   std::vector<ConfusedPhoto> photos;
   for (std::int64_t i = 0; i < labels.size(0); ++i) {
     const auto label = labels[i].item<std::int64_t>(), as = found.classes[i].item<std::int64_t>();
@@ -90,8 +92,6 @@ std::vector<ConfusedPhoto> confused_photos(const at::Tensor& labels, const at::T
   std::ranges::stable_sort(photos, std::greater{}, &ConfusedPhoto::probability);
   return photos;
 }
-
-std::string percent(double share) { return std::to_string(std::lround(100 * share)) + " %"; }
 
 }  // namespace
 
@@ -130,7 +130,7 @@ std::vector<TransformAudit> audit_transforms(const Predictor& predictor, const S
   const at::Tensor baseline = confusion_counts(labels, plain, ask(alone(kNeutral, input)).classes, classes);
   std::vector<TransformAudit> audits;
   for (const Json& transform : transforms) {
-    const Answers found = ask(alone(transform, input));
+    const ClassAnswers found = ask(alone(transform, input));
     audits.push_back({transform, confusions_of(confusion_counts(labels, plain, found.classes, classes), baseline),
                       confused_photos(labels, plain, found)});
   }
@@ -145,8 +145,8 @@ Finding finding_of(const TransformAudit& audit, const Samples& samples, const st
   }
   const Confusion& worst = audit.confusions.front();
   const auto name = [&](std::int64_t index) { return "'" + classes[static_cast<std::size_t>(index)] + "'"; };
-  finding.text += (audit.harmful() ? "" : "at most ") + percent(worst.share) + " of " + name(worst.label) +
-                  " look like " + name(worst.as) + " (JPEG alone: " + percent(worst.baseline) + ")";
+  finding.text += (audit.harmful() ? "" : "at most ") + whole_percent(worst.share) + " of " + name(worst.label) +
+                  " look like " + name(worst.as) + " (JPEG alone: " + whole_percent(worst.baseline) + ")";
   if (!audit.harmful()) return finding;
   finding.hint = "leave it out, or make it weaker";
   for (const auto& photo : audit.photos)

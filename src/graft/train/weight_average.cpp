@@ -11,7 +11,7 @@
 namespace graft {
 namespace {
 
-struct Row {
+struct AverageRow {
   std::string name;
   Json (*read_options)(JsonReader& reader);
   /// The part of the mean that stays at a step.
@@ -43,32 +43,32 @@ double swa_decay(const Json& options, std::int64_t step, std::int64_t steps_per_
   return taken <= 0 ? 0 : 1 - 1 / static_cast<double>(taken + 1);
 }
 
-const OptionTable<Row>& table() {
-  static const OptionTable<Row> kTable({{"none", no_options, nullptr, true},
-                                        {"ema", ema_options, ema_decay, true},
-                                        {"swa", swa_options, swa_decay, false}});
+const OptionTable<AverageRow>& average_table() {
+  static const OptionTable<AverageRow> kTable({{"none", no_options, nullptr, true},
+                                               {"ema", ema_options, ema_decay, true},
+                                               {"swa", swa_options, swa_decay, false}});
   return kTable;
 }
 
 }  // namespace
 
-const std::vector<std::string>& average_names() { return table().names(); }
+const std::vector<std::string>& average_names() { return average_table().names(); }
 
 AverageSpec read_average_spec(const Json& value, const std::string& path, std::vector<Problem>& problems) {
-  return table().read<AverageSpec>(value, path, problems);
+  return average_table().read<AverageSpec>(value, path, problems);
 }
 
-Json to_json(const AverageSpec& spec) { return Json{{spec.name, table().complete(spec)}}; }
+Json to_json(const AverageSpec& spec) { return Json{{spec.name, average_table().complete(spec)}}; }
 
-std::int64_t AverageSpec::start() const { return table().complete(*this).value("start", std::int64_t{1}); }
+std::int64_t AverageSpec::start() const { return average_table().complete(*this).value("start", std::int64_t{1}); }
 
 bool AverageSpec::lacks_statistics(std::int64_t epoch) const {
-  return !table().at(name).of_statistics && epoch > start();
+  return !average_table().at(name).of_statistics && epoch > start();
 }
 
 WeightAverage::WeightAverage(const AverageSpec& spec, Tensors tensors, std::int64_t steps_per_epoch)
-    : decay_(table().at(spec.name).decay),
-      options_(table().complete(spec)),
+    : decay_(average_table().at(spec.name).decay),
+      options_(average_table().complete(spec)),
       steps_per_epoch_(steps_per_epoch),
       training_(std::move(tensors)) {
   TORCH_CHECK(decay_ != nullptr, spec.name, " averages nothing");
