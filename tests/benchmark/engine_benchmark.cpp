@@ -12,7 +12,7 @@
 namespace graft {
 namespace {
 
-constexpr std::int64_t kRows = 8;  // as many as a run computes at once
+constexpr std::int64_t kImages = 8;  // as many as a run computes at once
 
 struct Layers {
   at::Tensor rows;
@@ -24,7 +24,7 @@ Layers make_layers(const std::string& network, bool bfloat16) {
   const Backbone backbone = Backbone::load(GRAFT_BENCHMARK_FILES "/" + network + ".pt", {.trust = Trust::kScan});
   const InputSpec input;
   const at::Tensor photo = fit_image(decode_image_file(GRAFT_BENCHMARK_FILES "/photo.jpg", {}), input);
-  const at::Tensor rows = normalize_images(photo.unsqueeze(0).repeat({kRows, 1, 1, 1}), input);
+  const at::Tensor rows = normalize_images(photo.unsqueeze(0).repeat({kImages, 1, 1, 1}), input);
   const std::size_t to = backbone.last_boundary();
   const EngineExample example = plain_example(backbone, 0, to, rows);
   return {rows, *find_engines(backbone, 0, to, example, {.reduced = bfloat16}).front().engine};
@@ -44,14 +44,14 @@ void frozen_engine(benchmark::State& state, const char* network, bool bfloat16) 
   const OneThreadScope one_thread;
   const auto& [rows, engine] = layers(network, bfloat16);
   for (auto _ : state) benchmark::DoNotOptimize(engine(rows));
-  state.SetItemsProcessed(state.iterations() * kRows);
+  state.SetItemsProcessed(state.iterations() * kImages);
 }
 
 /// One worker of two threads instead: what a run does not do.
 void frozen_engine_in_a_team(benchmark::State& state, const char* network, bool bfloat16) {
   const auto& [rows, engine] = layers(network, bfloat16);
   for (auto _ : state) benchmark::DoNotOptimize(engine(rows));
-  state.SetItemsProcessed(state.iterations() * kRows);
+  state.SetItemsProcessed(state.iterations() * kImages);
 }
 BENCHMARK_CAPTURE(frozen_engine_in_a_team, mobilenet_v2, "mobilenet_v2", true)
     ->Unit(benchmark::kMillisecond)

@@ -91,38 +91,73 @@ GRAFT_EACH_PROCESSOR void add_moments(const T* __restrict__ x, Rows rows, const 
       });
 }
 
+[[gnu::always_inline]] inline float limited(float value, float low, float high) {
+  return value < low ? low : value > high ? high : value;
+}
+
 template <typename T>
 GRAFT_EACH_PROCESSOR void apply_line(const T* __restrict__ x, Rows rows, const float* __restrict__ scale,
                                      const float* __restrict__ shift, float low, float high, T* __restrict__ y) {
   for_numbers(
       rows, [&](std::int64_t i, std::int64_t c) __attribute__((always_inline)) {
-        const float value = number(x[i]) * scale[c] + shift[c];
-        store(value < low ? low : value > high ? high : value, y[i]);
+        store(limited(number(x[i]) * scale[c] + shift[c], low, high), y[i]);
       });
 }
 
-/// Adds the gradient that passes the limits, and its product with x - mean.
+template <typename T>
+GRAFT_EACH_PROCESSOR void apply_line_and_add(const T* __restrict__ x, const T* __restrict__ added, Rows rows,
+                                             const float* __restrict__ scale, const float* __restrict__ shift,
+                                             float low, float high, T* __restrict__ y) {
+  for_numbers(
+      rows, [&](std::int64_t i, std::int64_t c) __attribute__((always_inline)) {
+        store(limited(number(x[i]) * scale[c] + shift[c] + number(added[i]), low, high), y[i]);
+      });
+}
+
+/// Adds the gradient that `passed(i, c)` says passes the limits, and its product with x - mean.
+template <typename T, typename Passed>
+[[gnu::always_inline]] inline void add_passed(const T* __restrict__ x, Rows rows, const float* __restrict__ mean,
+                                              float* __restrict__ sum, float* __restrict__ product,
+                                              const Passed& passed) {
+  const std::int64_t channels = rows.channels;
+  for_rows(
+      rows.count, [&]<std::int64_t kCount>(std::int64_t row) __attribute__((always_inline)) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+          float added = 0, multiplied = 0;
+          for (std::int64_t k = 0; k < kCount; ++k) {
+            const std::int64_t i = (row + k) * channels + c;
+            const float passes = passed(i, c);
+            added += passes;
+            multiplied += passes * (number(x[i]) - mean[c]);
+          }
+          sum[c] += added;
+          product[c] += multiplied;
+        }
+      });
+}
+
 template <typename T>
 GRAFT_EACH_PROCESSOR void add_gradients(const T* __restrict__ x, const T* __restrict__ gradient, Rows rows,
                                         const float* __restrict__ scale, const float* __restrict__ shift, float low,
                                         float high, const float* __restrict__ mean, float* __restrict__ sum,
                                         float* __restrict__ product) {
-  const std::int64_t channels = rows.channels;
-  for_rows(
-      rows.count, [&]<std::int64_t kCount>(std::int64_t row) __attribute__((always_inline)) {
-        const std::int64_t begin = row * channels;
-        for (std::int64_t c = 0; c < channels; ++c) {
-          float added = 0, multiplied = 0;
-          for (std::int64_t k = 0; k < kCount; ++k) {
-            const std::int64_t i = begin + k * channels + c;
-            const float from = number(x[i]), value = from * scale[c] + shift[c];
-            const float passed = passed_on(number(gradient[i]), value, low, high);
-            added += passed;
-            multiplied += passed * (from - mean[c]);
-          }
-          sum[c] += added;
-          product[c] += multiplied;
-        }
+  add_passed(
+      x, rows, mean, sum, product, [&](std::int64_t i, std::int64_t c) __attribute__((always_inline)) {
+        return passed_on(number(gradient[i]), number(x[i]) * scale[c] + shift[c], low, high);
+      });
+}
+
+/// Where something was added, the result tells what passes; it is written down too.
+template <typename T>
+GRAFT_EACH_PROCESSOR void add_gradients_of_sum(const T* __restrict__ x, const T* __restrict__ result,
+                                               const T* __restrict__ gradient, Rows rows, float low, float high,
+                                               const float* __restrict__ mean, T* __restrict__ to,
+                                               float* __restrict__ sum, float* __restrict__ product) {
+  add_passed(
+      x, rows, mean, sum, product, [&](std::int64_t i, std::int64_t) __attribute__((always_inline)) {
+        const float passes = passed_on(number(gradient[i]), number(result[i]), low, high);
+        store(passes, to[i]);
+        return passes;
       });
 }
 
@@ -151,6 +186,11 @@ void with_type(const at::Tensor& maps, const Body& body) {
 template <typename T>
 const T* numbers(const at::Tensor& maps) {
   return static_cast<const T*>(maps.const_data_ptr());
+}
+
+template <typename T>
+T* written(const at::Tensor& maps) {
+  return static_cast<T*>(maps.mutable_data_ptr());
 }
 
 const float* floats(const at::Tensor& channels) { return channels.const_data_ptr<float>(); }
@@ -188,6 +228,14 @@ std::vector<double> two_sums(Rows rows, const Add& add) {
 
 at::Tensor float_channels(std::int64_t channels) { return at::empty({channels}, at::kFloat); }
 
+GradientSums as_tensors(const std::vector<double>& sums) {
+  const auto channels = static_cast<std::int64_t>(sums.size() / 2);
+  GradientSums found{float_channels(channels), float_channels(channels)};
+  std::copy_n(sums.begin(), channels, found.gradient.mutable_data_ptr<float>());
+  std::copy_n(sums.begin() + channels, channels, found.product.mutable_data_ptr<float>());
+  return found;
+}
+
 }  // namespace
 
 bool suit(const at::Tensor& maps) {
@@ -221,15 +269,20 @@ Moments moments(const at::Tensor& maps) {
   return found;
 }
 
-at::Tensor apply(const LimitedLine& line, const at::Tensor& maps) {
+at::Tensor apply(const LimitedLine& line, const at::Tensor& maps, const std::optional<at::Tensor>& added) {
   const Rows rows = rows_of(maps);
   at::Tensor result = at::empty_like(maps);
   with_type(maps, [&]<typename T>(const T*) {
-    const T* x = numbers<T>(maps);
-    T* y = static_cast<T*>(result.mutable_data_ptr());
     for_shares(rows, [&](std::int64_t begin, std::int64_t count) {
       const std::int64_t at = begin * rows.channels;
-      apply_line(x + at, {count, rows.channels}, floats(line.scale), floats(line.shift), line.low, line.high, y + at);
+      const T* x = numbers<T>(maps) + at;
+      T* y = written<T>(result) + at;
+      const Rows share{count, rows.channels};
+      const float *scale = floats(line.scale), *shift = floats(line.shift);
+      if (added)
+        apply_line_and_add(x, numbers<T>(*added) + at, share, scale, shift, line.low, line.high, y);
+      else
+        apply_line(x, share, scale, shift, line.low, line.high, y);
     });
   });
   return result;
@@ -238,17 +291,30 @@ at::Tensor apply(const LimitedLine& line, const at::Tensor& maps) {
 GradientSums gradient_sums(const LimitedLine& line, const at::Tensor& maps, const at::Tensor& gradient,
                            const at::Tensor& mean) {
   const Rows rows = rows_of(maps);
-  GradientSums found{float_channels(rows.channels), float_channels(rows.channels)};
+  std::vector<double> sums;
   with_type(maps, [&]<typename T>(const T*) {
-    const auto sums = two_sums(rows, [&](std::int64_t begin, std::int64_t count, float* to) {
+    sums = two_sums(rows, [&](std::int64_t begin, std::int64_t count, float* to) {
       const std::int64_t at = begin * rows.channels;
       add_gradients(numbers<T>(maps) + at, numbers<T>(gradient) + at, {count, rows.channels}, floats(line.scale),
                     floats(line.shift), line.low, line.high, floats(mean), to, to + rows.channels);
     });
-    std::copy_n(sums.begin(), rows.channels, found.gradient.mutable_data_ptr<float>());
-    std::copy_n(sums.begin() + rows.channels, rows.channels, found.product.mutable_data_ptr<float>());
   });
-  return found;
+  return as_tensors(sums);
+}
+
+GradientSums gradient_sums_of_sum(const LimitedLine& line, const at::Tensor& maps, const at::Tensor& result,
+                                  const at::Tensor& gradient, const at::Tensor& mean, const at::Tensor& passed) {
+  const Rows rows = rows_of(maps);
+  std::vector<double> sums;
+  with_type(maps, [&]<typename T>(const T*) {
+    sums = two_sums(rows, [&](std::int64_t begin, std::int64_t count, float* to) {
+      const std::int64_t at = begin * rows.channels;
+      add_gradients_of_sum(numbers<T>(maps) + at, numbers<T>(result) + at, numbers<T>(gradient) + at,
+                           {count, rows.channels}, line.low, line.high, floats(mean), written<T>(passed) + at, to,
+                           to + rows.channels);
+    });
+  });
+  return as_tensors(sums);
 }
 
 at::Tensor input_gradient(const LimitedLine& line, const at::Tensor& maps, const at::Tensor& gradient,
@@ -256,7 +322,7 @@ at::Tensor input_gradient(const LimitedLine& line, const at::Tensor& maps, const
   const Rows rows = rows_of(maps);
   at::Tensor result = at::empty_like(maps);
   with_type(maps, [&]<typename T>(const T*) {
-    T* to = static_cast<T*>(result.mutable_data_ptr());
+    T* to = written<T>(result);
     for_shares(rows, [&](std::int64_t begin, std::int64_t count) {
       const std::int64_t at = begin * rows.channels;
       pass_back(numbers<T>(maps) + at, numbers<T>(gradient) + at, {count, rows.channels}, floats(line.scale),

@@ -2,9 +2,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <limits>
+#include <optional>
 
-/// What a BatchNorm and the activation behind it compute, forward and backward, a pass over the maps each. Maps are
-/// [N, C, H, W] in channels_last, float32 or bfloat16; what there is of each channel is float32 [C].
+/// What a BatchNorm, the sum and the activation behind it compute, forward and backward, a pass over the maps each.
+/// Maps are [N, C, H, W] in channels_last, float32 or bfloat16; what there is of each channel is float32 [C].
 namespace graft::kernels {
 
 /// Whether maps are what is computed here: on the CPU, of such a type, and in channels_last alone; maps of one pixel
@@ -22,7 +23,8 @@ struct LimitedLine {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
 };
-at::Tensor apply(const LimitedLine& line, const at::Tensor& maps);
+/// @param added  to the line before it is limited, laid out as the maps are
+at::Tensor apply(const LimitedLine& line, const at::Tensor& maps, const std::optional<at::Tensor>& added);
 
 /// Sums over a channel of the gradient that passes the limits, and of its products with x - mean.
 struct GradientSums {
@@ -31,6 +33,10 @@ struct GradientSums {
 /// @param gradient  of apply(line, maps), laid out as the maps are
 GradientSums gradient_sums(const LimitedLine& line, const at::Tensor& maps, const at::Tensor& gradient,
                            const at::Tensor& mean);
+
+/// The same where something was added: what passes is told by `result`, and written to `passed`.
+GradientSums gradient_sums_of_sum(const LimitedLine& line, const at::Tensor& maps, const at::Tensor& result,
+                                  const at::Tensor& gradient, const at::Tensor& mean, const at::Tensor& passed);
 
 /// The gradient that passes the limits, times `line.scale`, + x * slope + offset.
 at::Tensor input_gradient(const LimitedLine& line, const at::Tensor& maps, const at::Tensor& gradient,

@@ -52,17 +52,22 @@ LimitedLine line_of(const at::Tensor& scale, const at::Tensor& shift, const Limi
 
 /// https://arxiv.org/abs/1502.03167, section 3: the derivatives of a batch's statistics as well, where those were used.
 struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
+  static constexpr std::size_t kOfNoSum = 5;  ///< tensors are saved; of a sum its result as well
+
   // weight and bias stand by themselves: gradients are asked of arguments alone.
   static at::Tensor forward(AutogradContext* context, const at::Tensor& maps, const at::Tensor& weight,
-                            const at::Tensor& bias, const BatchNorm& norm) {
+                            const at::Tensor& bias, const std::optional<at::Tensor>& added, const BatchNorm& norm) {
     const auto [mean, variance] = take_moments(maps, norm);
     const at::Tensor inverse = (variance + norm.eps).rsqrt();
     const at::Tensor scale = weight * inverse, shift = bias - mean * scale;
-    context->save_for_backward({maps, mean, inverse, scale, shift});
+    at::Tensor result = kernels::apply(line_of(scale, shift, norm.limits), maps, added);
+    variable_list saved{maps, mean, inverse, scale, shift};
+    if (added) saved.push_back(result);
+    context->save_for_backward(std::move(saved));
     context->saved_data["low"] = norm.limits.low;
     context->saved_data["high"] = norm.limits.high;
     context->saved_data["training"] = norm.training;
-    return kernels::apply(line_of(scale, shift, norm.limits), maps);
+    return result;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -70,9 +75,18 @@ struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
     const auto saved = context->get_saved_variables();
     const at::Tensor &maps = saved[0], &mean = saved[1], &inverse = saved[2], &scale = saved[3];
     const Limits limits{context->saved_data["low"].toDouble(), context->saved_data["high"].toDouble()};
-    const LimitedLine line = line_of(scale, saved[4], limits);
-    const at::Tensor gradient = gradients[0].to(maps.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
-    const auto sums = kernels::gradient_sums(line, maps, gradient, mean);
+    LimitedLine line = line_of(scale, saved[4], limits);
+    at::Tensor gradient = gradients[0].to(maps.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast);
+    kernels::GradientSums sums;
+    at::Tensor of_added;
+    if (saved.size() > kOfNoSum) {
+      of_added = at::empty_like(maps);
+      sums = kernels::gradient_sums_of_sum(line, maps, saved[kOfNoSum], gradient, mean, of_added);
+      line = line_of(scale, saved[4], {});
+      gradient = of_added;
+    } else {
+      sums = kernels::gradient_sums(line, maps, gradient, mean);
+    }
     at::Tensor of_maps;
     if (context->needs_input_grad(0)) {
       at::Tensor slope = at::zeros_like(scale), offset = slope;
@@ -83,28 +97,31 @@ struct FusedBatchNorm : torch::autograd::Function<FusedBatchNorm> {
       }
       of_maps = kernels::input_gradient(line, maps, gradient, slope, offset);
     }
-    return {of_maps, sums.product * inverse, sums.gradient, {}};
+    return {of_maps, sums.product * inverse, sums.gradient, of_added, {}};
   }
 };
 
-bool are_fused(const at::Tensor& maps, const BatchNorm& norm) {
+bool are_fused(const at::Tensor& maps, const std::optional<at::Tensor>& added, const BatchNorm& norm) {
+  if (added && !(kernels::suit(*added) && added->sizes() == maps.sizes() && added->dtype() == maps.dtype()))
+    return false;
   for (const auto& channels : {norm.weight, norm.bias, norm.running_mean, norm.running_var})
     if (!channels.defined() || channels.scalar_type() != at::kFloat || !channels.is_contiguous()) return false;
   return kernels::suit(maps) && numbers_a_channel(maps) > 1;
 }
 
-at::Tensor batch_norm(const at::Tensor& maps, const BatchNorm& norm) {
-  if (are_fused(maps, norm)) return FusedBatchNorm::apply(maps, norm.weight, norm.bias, norm);
-  const at::Tensor normalised = at::batch_norm(maps, norm.weight, norm.bias, norm.running_mean, norm.running_var,
-                                               norm.training, norm.momentum, norm.eps, norm.use_cudnn);
+at::Tensor batch_norm(const at::Tensor& maps, const std::optional<at::Tensor>& added, const BatchNorm& norm) {
+  if (are_fused(maps, added, norm)) return FusedBatchNorm::apply(maps, norm.weight, norm.bias, added, norm);
+  at::Tensor normalised = at::batch_norm(maps, norm.weight, norm.bias, norm.running_mean, norm.running_var,
+                                         norm.training, norm.momentum, norm.eps, norm.use_cudnn);
+  if (added) normalised.add_(*added);
   return norm.limits == Limits{} ? normalised : at::hardtanh(normalised, norm.limits.low, norm.limits.high);
 }
 
 [[maybe_unused]] const torch::jit::RegisterOperators kBatchNormOperator({torch::jit::Operator(
     "graft::batch_norm(Tensor x, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
-    "bool training, float momentum, float eps, bool cudnn_enabled, float low, float high) -> Tensor",
+    "bool training, float momentum, float eps, bool cudnn_enabled, float low, float high, Tensor? added) -> Tensor",
     [](torch::jit::Stack& stack) {
-      constexpr std::size_t kArguments = 11;
+      constexpr std::size_t kArguments = 12;
       const auto argument = [&](std::size_t i) { return torch::jit::peek(stack, i, kArguments); };
       const auto tensor = [&](std::size_t i) { return argument(i).isNone() ? at::Tensor() : argument(i).toTensor(); };
       const BatchNorm norm{tensor(1),
@@ -116,7 +133,7 @@ at::Tensor batch_norm(const at::Tensor& maps, const BatchNorm& norm) {
                            argument(7).toDouble(),
                            argument(8).toBool(),
                            {argument(9).toDouble(), argument(10).toDouble()}};
-      at::Tensor result = batch_norm(tensor(0), norm);
+      at::Tensor result = batch_norm(tensor(0), argument(11).toOptional<at::Tensor>(), norm);
       torch::jit::drop(stack, kArguments);
       torch::jit::push(stack, std::move(result));
     },
@@ -131,21 +148,51 @@ std::optional<Limits> limits_of(const Node* node) {
   return std::nullopt;
 }
 
+/// The one node that reads what `node` gives, where that is in the same block.
+Node* reader_beside(Node* node) {
+  Node* reader = only_reader(node->output());
+  return reader != nullptr && reader->owningBlock() == node->owningBlock() ? reader : nullptr;
+}
+
+/// Whether a BatchNorm may as well be computed later: nobody writes to its input.
+bool may_wait(const Node* norm) {
+  const auto kind = norm->input(0)->node()->kind();
+  const bool is_fresh = kind == c10::prim::Param || kind == c10::aten::conv2d || kind == c10::aten::_convolution;
+  return is_fresh && writers_of(norm->input(0)).empty();
+}
+
+/// What follows a BatchNorm and is computed with it.
+struct Following {
+  Node* sum = nullptr;         ///< norm += shortcut, or none
+  Node* activation = nullptr;  ///< or none
+  Limits limits{};
+};
+
+Following following(Node* norm) {
+  Node* reader = reader_beside(norm);
+  if (reader == nullptr) return {};
+  if (const auto limits = limits_of(reader)) return {nullptr, reader, *limits};
+  const bool is_sum = reader->kind() == c10::aten::add_ && reader->input(0) == norm->output() &&
+                      is_tensor(reader->input(1)) && constant_number(reader->input(2)) == 1.0;
+  Node* activation = is_sum && may_wait(norm) ? reader_beside(reader) : nullptr;
+  const auto limits = activation != nullptr ? limits_of(activation) : std::nullopt;
+  return limits ? Following{reader, activation, *limits} : Following{};
+}
+
 void fuse(Graph& graph, Node* norm) {
-  Node* reader = only_reader(norm->output());
-  const auto limits =
-      reader != nullptr && reader->owningBlock() == norm->owningBlock() ? limits_of(reader) : std::nullopt;
-  Node* last = limits ? reader : norm;
-  const torch::jit::WithInsertPoint at(norm);
+  const auto [sum, activation, limits] = following(norm);
+  const torch::jit::WithInsertPoint at(sum != nullptr ? sum : norm);
   std::vector<Value*> inputs = norm->inputs().vec();
-  inputs.push_back(graph.insertConstant(limits.value_or(Limits{}).low));
-  inputs.push_back(graph.insertConstant(limits.value_or(Limits{}).high));
+  inputs.push_back(graph.insertConstant(limits.low));
+  inputs.push_back(graph.insertConstant(limits.high));
+  inputs.push_back(sum != nullptr ? sum->input(1) : graph.insertConstant(c10::IValue()));
   Node* fused = graph.insertNode(graph.create(kBatchNorm, inputs));
   fused->output()->setType(c10::TensorType::get());
+  Node* last = activation != nullptr ? activation : norm;
   fused->setScope(last->scope());
   last->output()->replaceAllUsesWith(fused->output());
-  if (last != norm) last->destroy();
-  norm->destroy();
+  for (Node* replaced : {activation, sum, norm})
+    if (replaced != nullptr) replaced->destroy();
 }
 
 }  // namespace
