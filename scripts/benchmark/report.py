@@ -143,8 +143,10 @@ def machine() -> str:
 
 
 def commit() -> str:
-    said = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return said.stdout.strip()
+    """With "-dirty" where more than documents has changed since."""
+    said = lambda *command: subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    changed = said("status", "--porcelain", "--", ".", ":!docs", ":!README.md")
+    return said("describe", "--always") + ("-dirty" if changed else "")
 
 
 def picture() -> pathlib.Path:
@@ -230,5 +232,5 @@ def write(kept: Kept, contests: list[str]) -> None:
     part = measured_part.read(PAGE, "scripts/bench")
     measured_part.replace(PAGE, "scripts/bench", with_section(part, HEADING + processor(), text))
     draw(results)
-    if kept.defaults():
+    if all(contest in kept.contests for contest in contests if contest.startswith("features-")):
         write_defaults(kept.defaults())
