@@ -8,6 +8,7 @@
 #include "graft/artifact/artifact.h"
 #include "graft/backbone/layers.h"
 #include "graft/backbone/train_selection.h"
+#include "graft/core/names.h"
 #include "graft/core/short_count.h"
 #include "home.h"
 #include "plan.h"
