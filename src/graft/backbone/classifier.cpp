@@ -128,14 +128,10 @@ std::string described(const LinearOperator& linear) {
 Value* output_of_module(Graph& graph, const std::string& path, const std::string& subject) {
   Value* last = nullptr;
   std::set<std::string> modules;
-  const auto within = [&](const Node* node) {
-    const std::string scope = node->scopeName();
-    return scope == path || scope.starts_with(path + ".");
-  };
   for (Node* node : graph.nodes()) {
     if (is_trivial(node) || node->scopeName().empty()) continue;
     modules.insert(node->scopeName());
-    for (Value* output : within(node) ? node->outputs().vec() : std::vector<Value*>{})
+    for (Value* output : is_within(node->scopeName(), path) ? node->outputs().vec() : std::vector<Value*>{})
       if (is_tensor(output)) last = output;
   }
   if (last != nullptr) return last;

@@ -66,7 +66,7 @@ std::vector<std::filesystem::path> paths_of(const Samples& samples) {
 Task task_of(const Predictor& predictor) {
   const std::string& name = predictor.metadata().task;
   const auto& names = task_names();
-  if (std::find(names.begin(), names.end(), name) == names.end())
+  if (!contains(names, name))
     throw Error({"artifact", "is for the task '" + name + "'", "one of " + join(names), "update Graft"});
   return task_named(name);
 }

@@ -1,10 +1,10 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include <algorithm>
 #include <limits>
 #include <optional>
 
+#include "graft/core/names.h"
 #include "graft/train/metrics.h"
 #include "graft/train/ranking.h"
 
@@ -39,7 +39,7 @@ std::optional<double> mean_area(const LabelAnswers& given,
 
 void add_areas(Metrics& metrics, const LabelAnswers& given, const std::vector<std::string>& scores) {
   const auto add = [&](const char* name, const auto& area, bool needs_both) {
-    if (std::find(scores.begin(), scores.end(), name) == scores.end()) return;
+    if (!contains(scores, name)) return;
     if (const auto value = mean_area(given, area, needs_both)) metrics.figures.emplace_back(name, *value);
   };
   add("average_precision", area_under_precision_recall, false);

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -151,7 +150,7 @@ std::string task_in(const Json& recipe) {
   const std::string name = says ? recipe["task"].get<std::string>() : "";
   // A name that is none is a problem of the recipe's, which its reader reports with all others.
   const auto& names = task_names();
-  return std::find(names.begin(), names.end(), name) == names.end() ? names.front() : name;
+  return contains(names, name) ? name : names.front();
 }
 
 Json preset_recipe(const std::string& name, const std::string& task) {
@@ -166,7 +165,7 @@ Json preset_recipe(const std::string& name, const std::string& task) {
     lay_over(json, parse_json(preset.json, "preset " + name));
     const std::string loss = json["loss"].begin().key();
     const auto losses = loss_names(row.task);
-    if (std::find(losses.begin(), losses.end(), loss) == losses.end())
+    if (!contains(losses, loss))
       throw Error({"preset '" + name + "'", "trains by " + loss + ", beside task " + task, "task single_label",
                    "preset probe serves every task"});
     return json;

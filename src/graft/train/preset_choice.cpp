@@ -3,7 +3,6 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "graft/backbone/frozen_engine.h"
 #include "graft/core/runtime.h"

@@ -2,7 +2,6 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -115,7 +114,7 @@ Figures prediction_scores(const at::Tensor& probabilities, const at::Tensor& tar
   const Predictions given{probabilities.to(at::kDouble), targets, confusion.to(at::kDouble)};
   Figures scores;
   for (const auto& row : score_table()) {
-    if (std::find(names.begin(), names.end(), row.name) == names.end()) continue;
+    if (!contains(names, row.name)) continue;
     if (const Score score = row.score(given)) scores.emplace_back(row.name, *score);
   }
   return scores;

@@ -1,7 +1,5 @@
 #include "graft/train/task_problems.h"
 
-#include <algorithm>
-
 #include "graft/core/names.h"
 #include "graft/train/task.h"
 
@@ -40,11 +38,9 @@ void check_head(const Recipe& recipe, Misfits& misfits) {
 std::vector<Problem> task_problems(const Recipe& recipe) {
   Misfits misfits(recipe.task);
   const auto losses = loss_names(recipe.task);
-  if (std::find(losses.begin(), losses.end(), recipe.loss.name) == losses.end())
-    misfits.add("loss", recipe.loss.name, join(losses));
+  if (!contains(losses, recipe.loss.name)) misfits.add("loss", recipe.loss.name, join(losses));
   const auto& metrics = task_row(recipe.task).metrics;
-  if (std::find(metrics.begin(), metrics.end(), recipe.stop.metric) == metrics.end())
-    misfits.add("stop.metric", recipe.stop.metric, join(metrics));
+  if (!contains(metrics, recipe.stop.metric)) misfits.add("stop.metric", recipe.stop.metric, join(metrics));
   if (recipe.diagnosis.overfit_batch && recipe.task != Task::kSingleLabel)
     misfits.add("diagnosis.overfit_batch", "true", "false: it is for classes, one each");
   check_head(recipe, misfits);

@@ -31,8 +31,7 @@ void hold_to_hash(DistillSpec& spec, const std::string& subject) {
 at::Tensor order_of(const std::vector<std::string>& classes, const std::vector<std::string>& of_artifact,
                     const std::string& subject) {
   const auto missing = [](const auto& wanted, const auto& names) {
-    return std::ranges::find_if(wanted,
-                                [&](const auto& name) { return std::ranges::find(names, name) == names.end(); });
+    return std::ranges::find_if(wanted, [&](const auto& name) { return !contains(names, name); });
   };
   const std::string expected = "the classes of the data, from '" + classes.front() + "' to '" + classes.back() + "'";
   if (const auto unknown = missing(classes, of_artifact); unknown != classes.end())
